@@ -1,0 +1,55 @@
+# Every target sets up what it needs by itself; `make accept` and `make test` are the two that matter.
+# PYTHON must be 3.11 or newer. Options of a run go into ARGS: make accept ARGS="--level L1 --lang th"
+PYTHON ?= python3
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.monthend-ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup accept plan profile test check format lock schema clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+setup: $(STAMP) ## the virtual environment, from the lock; seconds when nothing changed
+
+# pip checks every archive against the lock's hashes; uv, itself in the lock, is only the faster hand.
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "make: $(PYTHON) is older than Python 3.11; name a newer one: make PYTHON=python3.12" >&2; exit 3; }
+	@test -x $(BIN)/python && $(BIN)/python -c '' 2>/dev/null || { rm -rf $(VENV); $(PYTHON) -m venv $(VENV); }
+	@echo "setting up $(VENV) from requirements.lock ..."
+	@awk '/^[^ #]/ {keep = ($$1 ~ /^uv==/)} keep' requirements.lock > $(VENV)/uv.lock.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(VENV)/uv.lock.txt
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+accept: $(STAMP) ## the main job: the whole country's month-end on the reference ledger, to a verdict
+	@$(BIN)/monthend accept $(ARGS)
+
+plan: $(STAMP) ## what the main job would do, and what it would not test; no load
+	@$(BIN)/monthend plan $(ARGS)
+
+profile: $(STAMP) ## hot paths and hot SQL of the reference ledger under a normal day's load
+	@$(BIN)/monthend profile --target embedded $(ARGS)
+
+test: $(STAMP) ## the whole test suite
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(STAMP) ## formatting, lint, types
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+format: $(STAMP) ## put the code into the project's form
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+lock: $(STAMP) ## renew requirements.lock from pyproject.toml
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-header --upgrade --group dev pyproject.toml --output-file requirements.lock
+
+clean: ## remove the virtual environment and caches; runs are kept
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info

@@ -1,0 +1,1 @@
+"""The experiment, from provision to final reads, and the judgement over what it left."""

@@ -1,0 +1,1 @@
+"""Where the work queues: from readings to ranked causes."""

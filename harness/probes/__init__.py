@@ -1,0 +1,1 @@
+"""What reads the target from outside while it works."""

@@ -1,0 +1,1 @@
+"""Seeded defects, off by default: each proves that the harness finds what it claims to find."""

@@ -1,0 +1,1 @@
+"""Pages for the three readers of a run: committee, vendor, engineer."""

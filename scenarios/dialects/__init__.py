@@ -1,0 +1,1 @@
+"""How operations become HTTP, one file per kind of target; pure."""

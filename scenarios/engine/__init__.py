@@ -1,0 +1,1 @@
+"""The load engine: the only part of the scenarios that waits, sends and records."""
