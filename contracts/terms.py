@@ -32,9 +32,7 @@ class OperationKind(StrEnum):
     REPORT = "report"
     LOGIN = "login"
     EXPORT = "export"
-    PROVIDER = (
-        "provider"  # the identity provider's own answer: recorded, not charged to the target
-    )
+    PROVIDER = "provider"  # the identity provider's own answer: recorded, not charged to the target
     PROBE = "probe"  # a request that must be refused (another unit's books, a closed period)
 
 

@@ -141,11 +141,21 @@ class RunFolder:
         """The page for people."""
         return self.path / "report.html"
 
+    @property
+    def evidence(self) -> Path:
+        """Hashes of everything that was judged."""
+        return self.path / "evidence.json"
+
+    @property
+    def logs(self) -> Path:
+        """What the target's and the load's processes wrote; for people, never judged."""
+        return self.path / "logs"
+
     def create(self) -> None:
         """Make the folder and its sub-folders; `BadSetup` when the place cannot be written."""
         try:
             for folder in (self.samples, self.operations, self.readings, self.profile,
-                           self.books_before, self.books_after):  # fmt: skip
+                           self.books_before, self.books_after, self.logs):  # fmt: skip
                 folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise BadSetup(

@@ -1,8 +1,8 @@
 """What the harness may ask of a running system under test, whoever started it.
 
-`Target` is the protocol that faults, probes and the experiment code against; `embedded` and `remote`
-keep it. What a driver cannot do is None or empty, never pretended: a fault whose means are missing
-is refused before any load. Nothing here sends load.
+`Target` is the protocol that faults, probes and the experiment code against; `embedded` and
+`remote` keep it. What a driver cannot do is None or empty, never pretended: a fault whose means are
+missing is refused before any load. Calls may come from any thread and are bounded.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ class ProcessRole(StrEnum):
 class ControlledDatabase(Protocol):
     """The target's database server, where the harness may stop and start it."""
 
-    async def stop_immediate(self) -> None:
+    def stop_immediate(self) -> None:
         """Stop as at a power cut (no checkpoint); returns when the server is gone. Idempotent."""
 
-    async def start(self) -> None:
+    def start(self) -> None:
         """Start and wait until it accepts connections. Idempotent. Raises `BrokenExperiment`."""
 
     def is_running(self) -> bool:
@@ -44,6 +44,10 @@ class Target(Protocol):
     @property
     def url(self) -> str:
         """Where the load goes, without a trailing slash."""
+
+    @property
+    def base_url(self) -> str:
+        """The same as `url`."""
 
     @property
     def access_tier(self) -> str:
@@ -65,23 +69,20 @@ class Target(Protocol):
     def worker_count(self) -> int:
         """Application processes that the harness controls; 0 for a remote target."""
 
-    def processes(self, role: ProcessRole) -> tuple[int, ...]:
-        """Return the pids that live now: workers by index, for DATABASE the postmaster alone."""
+    def processes(self, role: str) -> tuple[int, ...]:
+        """Return the pids of a `ProcessRole` that live now; for DATABASE the postmaster alone."""
 
-    async def kill_worker(self, index: int) -> int:
-        """Kill worker *index* with SIGKILL and return its pid; a supervisor starts it again."""
+    def kill_worker(self, pid: int) -> None:
+        """Send SIGKILL to the worker with this pid; a supervisor starts it again."""
 
-    async def restored_worker(self, index: int, *, after_pid: int, timeout_s: float) -> int:
-        """Wait for the successor of *after_pid* to answer; its pid. Raises `BrokenExperiment`."""
-
-    async def fingerprint(self) -> Mapping[str, str]:
+    def fingerprint(self) -> Mapping[str, str]:
         """Return the target's own description: versions, durable settings, defects admitted."""
 
-    async def check_alive(self) -> None:
+    def check_alive(self) -> None:
         """One health request, bounded. Raises `BadSetup` naming what answered instead."""
 
     def has_lost_it(self) -> str:
         """Return why the target can no longer be run (supervisor gave up), or an empty string."""
 
-    async def stop(self) -> None:
+    def stop(self) -> None:
         """Stop and remove everything that `start` made. Idempotent; never raises."""

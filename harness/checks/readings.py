@@ -1,0 +1,163 @@
+"""Readings beside the samples: how busy the machine was, and what the load said about itself.
+
+Each fold takes what it can read and says when it could not read enough. A line or row that is
+broken is left out and counted; a file cut short (no closing row) is known as such.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from contracts.records import READING_COLUMNS
+from harness.columns import EvidenceMissing, Int64
+
+LINES_MAX: Final = 1_000_000
+CLOSING_ROWS: Final = ("ended", "died")
+
+Shares = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadProgress:
+    """Self-reports of one load process: when, its CPU as a share of one core, did it finish."""
+
+    at_ns: Int64
+    cpu_share: Shares
+    has_finished: bool
+    broken_line_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostCpu:
+    """Share of all cores of the machine that were busy, by time."""
+
+    at_ns: Int64
+    share: Shares
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeEnd:
+    """How a probe's file ends. `died_because` is empty for an orderly end."""
+
+    probe: str
+    died_because: str
+
+
+def read_load_progress(folder: Path) -> Mapping[str, LoadProgress]:
+    """Read `load-<i>.jsonl` of every load process; files that cannot be opened are left out."""
+    progress = {}
+    for path in sorted(folder.glob("load-*.jsonl")):
+        try:
+            lines = path.read_bytes().splitlines()[:LINES_MAX]
+        except OSError:
+            continue
+        progress[path.stem] = _fold_progress(lines)
+    return progress
+
+
+def read_host_cpu(folder: Path) -> HostCpu:
+    """Read the host probe's CPU series. Raises `EvidenceMissing`."""
+    table = _read_probe(folder / "host.parquet")
+    table = table.filter((pc.field("subject") == "host") & (pc.field("name") == "cpu_share"))
+    at_ns = table["at_ns"].to_numpy().astype(np.int64)
+    share = table["value"].to_numpy().astype(np.float64)
+    sound = np.isfinite(share) & (share >= 0.0) & (share <= 1.0)
+    if not at_ns.size or not sound.all():
+        raise EvidenceMissing(
+            en="the machine's CPU was not recorded", th="ไม่มีบันทึกการใช้ CPU ของเครื่อง"
+        )
+    order = np.argsort(at_ns, kind="stable")
+    return HostCpu(at_ns=at_ns[order], share=share[order])
+
+
+def read_probe_ends(folder: Path) -> tuple[ProbeEnd, ...]:
+    """Say how each probe's file ends; unsealed lines mean that the harness died before sealing."""
+    ends = []
+    for path in sorted(folder.glob("*.parquet")):
+        try:
+            table = _read_probe(path)
+            last = table.slice(max(0, table.num_rows - 1)).to_pylist()
+        except EvidenceMissing as error:
+            ends.append(ProbeEnd(probe=path.stem, died_because=error.text.en))
+            continue
+        if not last or last[0]["name"] not in CLOSING_ROWS:
+            ends.append(ProbeEnd(probe=path.stem, died_because="it was cut off"))
+        elif last[0]["name"] == "died":
+            ends.append(ProbeEnd(probe=path.stem, died_because=str(last[0]["subject"]) or "?"))
+        else:
+            ends.append(ProbeEnd(probe=path.stem, died_because=""))
+    ends += [
+        ProbeEnd(probe=path.stem, died_because="it was never sealed")
+        for path in sorted(folder.glob("*.jsonl"))
+        if not path.stem.startswith("load-")
+    ]
+    return tuple(ends)
+
+
+def _read_probe(path: Path) -> pa.Table:
+    if not path.exists():
+        raise EvidenceMissing(
+            en=f"readings/{path.stem} was not recorded", th=f"ไม่มีบันทึก readings/{path.stem}"
+        )
+    try:
+        table = pq.read_table(path)
+        lacking = [column for column in READING_COLUMNS if column not in table.column_names]
+        sound = not lacking and all(
+            [
+                pa.types.is_integer(table["at_ns"].type),
+                pa.types.is_floating(table["value"].type),
+                table["at_ns"].null_count == 0,
+                table["value"].null_count == 0,
+                *(pa.types.is_string(table[name].type) for name in ("subject", "name")),
+            ]
+        )
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise _unreadable(path) from error
+    if not sound:
+        raise _unreadable(path)
+    return table
+
+
+def _unreadable(path: Path) -> EvidenceMissing:
+    return EvidenceMissing(
+        en=f"readings/{path.stem} cannot be read", th=f"อ่าน readings/{path.stem} ไม่ได้"
+    )
+
+
+def _fold_progress(lines: list[bytes]) -> LoadProgress:
+    at_ns: list[int] = []
+    cpu_share: list[float] = []
+    has_finished, broken = False, 0
+    for line in lines:
+        try:
+            content: Any = orjson.loads(line)
+            event = content["event"]
+            if event == "finished":
+                has_finished = True
+            if event != "progress":
+                continue
+            at, share = int(content["at_ns"]), float(content["cpu_share"])
+            if not (0 < at < 1 << 62 and math.isfinite(share)):
+                raise ValueError("out of range")
+        except (ValueError, KeyError, TypeError, OverflowError):
+            broken += 1
+            continue
+        at_ns.append(at)
+        cpu_share.append(share)
+    return LoadProgress(
+        at_ns=np.array(at_ns, dtype=np.int64),
+        cpu_share=np.array(cpu_share, dtype=np.float64),
+        has_finished=has_finished,
+        broken_line_count=broken,
+    )

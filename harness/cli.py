@@ -1,0 +1,154 @@
+"""The command line: reads the words, and hands them over. Scripts depend on it (design.md §6).
+
+Imports nothing heavy until a command is chosen, so that a package that is missing becomes one line.
+Exit status: 0 MET, 1 BREACHED, 2 INCONCLUSIVE, 3 bad set-up found before any load.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, NoReturn
+
+EXIT_BAD_SETUP: Final = 3
+EXIT_INCONCLUSIVE: Final = 2
+OUR_PACKAGES: Final = ("contracts", "scenarios", "harness", "reports", "reference_app")
+
+
+class _Parser(argparse.ArgumentParser):
+    """Answers wrong words with one line and status 3, because 2 means INCONCLUSIVE here."""
+
+    def error(self, message: str) -> NoReturn:
+        print(f"{self.prog}: {message}; see {self.prog} --help", file=sys.stderr)
+        raise SystemExit(EXIT_BAD_SETUP)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return the exit status."""
+    words = tuple(sys.argv[1:] if argv is None else argv)
+    arguments = _parser().parse_args(words)
+    arguments.words = words
+    try:
+        from harness.commands import COMMANDS
+        from harness.failures import BadSetup, BrokenExperiment
+
+        try:
+            return COMMANDS[arguments.command](arguments)
+        except BadSetup as error:
+            return _say(str(error), EXIT_BAD_SETUP)
+        except BrokenExperiment as error:
+            return _say(str(error), EXIT_INCONCLUSIVE)
+    except ModuleNotFoundError as error:
+        package = (error.name or "?").partition(".")[0]
+        if package in OUR_PACKAGES:
+            raise
+        return _say(f"package {package} is missing: run make setup", EXIT_BAD_SETUP)
+    except KeyboardInterrupt:
+        return _say("interrupted", EXIT_INCONCLUSIVE)
+    except BrokenPipeError:
+        # The reader of our output went away (`monthend plan | head`): nobody is left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_INCONCLUSIVE
+
+
+def _say(line: str, status: int) -> int:
+    print(f"monthend: {' '.join(line.split())}", file=sys.stderr)
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="monthend",
+        description="Puts the country's month end on a ledger and judges it by its contract.",
+        epilog="example: monthend accept --scale 0.05 --duration 60",
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_experiments(commands)
+    _add_others(commands)
+    return parser
+
+
+def _add(
+    commands: argparse._SubParsersAction[_Parser], name: str, *, does: str, example: str
+) -> argparse.ArgumentParser:
+    return commands.add_parser(
+        name, help=does, description=f"{does[0].upper()}{does[1:]}.", epilog=f"example: {example}"
+    )
+
+
+def _add_experiments(commands: argparse._SubParsersAction[_Parser]) -> None:
+    accept = _add(commands, "accept", does="load the target, break it on purpose, judge it",
+                  example="monthend accept --scale 0.05 --duration 60")  # fmt: skip
+    plan = _add(commands, "plan", does="say what would run and what would not be tested; no load",
+                example="monthend plan --level L2 --scale 0.1")  # fmt: skip
+    run = _add(commands, "run", does="load and record only; judge later with `monthend judge`",
+               example="monthend run --scale 0.05 --duration 60 --out runs")  # fmt: skip
+    profile = _add(commands, "profile", does="flame graphs, hot paths and hot SQL under load",
+                   example="monthend profile --target embedded --scale 0.1")  # fmt: skip
+    for command in (accept, plan, run, profile):
+        _add_experiment_options(command)
+    for command in (accept, run, profile):
+        _add_target_options(command)
+    target = _add(commands, "target", does="start only the embedded target and keep it up",
+                  example="monthend target --scale 0.05 --workers 2 --port 8080")  # fmt: skip
+    target.add_argument("--scale", type=float, default=1.0, help="share of the units (0, 1]")
+    _add_target_options(target)
+
+
+def _add_experiment_options(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("--contract", type=Path, metavar="FILE", help="contract to judge by")
+    add("--target", default="embedded", metavar="embedded|URL", help="system under test")
+    add("--dialect", default="reference", metavar="NAME", help="kind of system behind the URL")
+    add("--level", metavar="LEVEL",
+        help="load level, L0 to L4 (default: L2; profile: L1)")  # fmt: skip
+    add("--scale", type=float, default=1.0, help="share of the units, never of their rate (0, 1]")
+    add(
+        "--duration",
+        type=float,
+        metavar="SECONDS",
+        help="length of the load (default: 180; profile: 60)",
+    )
+    add("--seed", type=int, default=1, metavar="N", help="the same seed plans the same run")
+    add("--faults", metavar="all|none|NAME,..",
+        help="what to break (default: all for embedded, none for a URL)")  # fmt: skip
+    add("--sessions", type=Path, metavar="FILE",
+        help="account,token rows of people signed in, for a URL")  # fmt: skip
+    add("--out", type=Path, default=Path("runs"), metavar="DIR", help="where run folders go")
+    add("--lang", choices=("th", "en"), default=_language(), help="language of the verdict")
+
+
+def _add_target_options(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add(
+        "--workers", type=int, default=0, metavar="N", help="application processes (default: cores)"
+    )
+    add("--defect", action="append", default=[], metavar="ID[:DOSE]",
+        help="seed a defect into the embedded ledger; may be repeated")  # fmt: skip
+    add("--port", type=int, default=0, metavar="PORT", help="port of the embedded target")
+
+
+def _add_others(commands: argparse._SubParsersAction[_Parser]) -> None:
+    judge = _add(commands, "judge", does="judge a run folder again, alone, without a target",
+                 example="monthend judge runs/20251201T083000Z-1a2b3c")  # fmt: skip
+    report = _add(commands, "report", does="write the report page of a judged run",
+                  example="monthend report runs/20251201T083000Z-1a2b3c --lang th")  # fmt: skip
+    explain = _add(commands, "explain", does="name the place where work queued in a run",
+                   example="monthend explain runs/20251201T083000Z-1a2b3c")  # fmt: skip
+    for command in (judge, report, explain):
+        command.add_argument("run", type=Path, metavar="RUN", help="a run folder")
+    for command in (judge, report):
+        command.add_argument("--lang", choices=("th", "en"), default=_language(),
+                             help="language")  # fmt: skip
+
+
+def _language() -> str:
+    said = os.environ.get("LC_ALL") or os.environ.get("LANG") or ""
+    return "th" if said.lower().startswith("th") else "en"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,317 @@
+"""What each command does, step by step; `harness.cli` reads the words and turns errors into lines.
+
+A command returns the exit status. The report is built by a process of its own: `harness` never
+imports `reports`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import re
+import secrets
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from contracts.reading import ContractError, read_contract
+from contracts.records import Bottleneck
+from contracts.terms import EXIT_STATUS, Contract, Verdict
+from harness.announcement import announce, exit_status, read_verdict
+from harness.diagnosis.explain import explain as explain_run
+from harness.diagnosis.profiling import profile as profile_run
+from harness.diagnosis.summary import explanation_lines, profile_lines
+from harness.disk import check_room, database_bytes, run_bytes
+from harness.experiment import Attendant, Scene, run_experiment
+from harness.failures import BadSetup, BrokenExperiment
+from harness.interrupts import listening
+from harness.options import BUSINESS_DATE, DEFAULT_CONTRACT, DURATION_S, Options
+from harness.plan import describe_plan
+from harness.plan_text import render_plan
+from harness.preparation import Preparation, prepare
+from harness.processes import run_to_end, start_child
+from harness.progress import Display
+from harness.run_folder import RunFolder
+from harness.sealing import seal
+from harness.targets.embedded import EmbeddedOptions, start_embedded
+from harness.verdict import judge
+from scenarios.population import build_population
+
+REPORT_LIMIT_S: Final = 120.0
+PROFILE_S: Final = 60.0
+_DEFECT: Final = re.compile(r"[A-Z][0-9]+(:[0-9]*\.?[0-9]+)?")
+
+
+def accept(arguments: argparse.Namespace) -> int:
+    """Load, record, judge, report."""
+    display = Display()
+    folder = _experiment(_options(arguments, "L2"), display)
+    return _judge_and_show(folder, display, arguments.lang)
+
+
+def plan(arguments: argparse.Namespace) -> int:
+    """Say what would run and what would not be tested; nothing is started or written."""
+    options = _options(arguments, "L2")
+    preparation = prepare(options)
+    described = describe_plan(
+        contract=preparation.contract,
+        population=preparation.population,
+        plan=preparation.plan,
+        seed=options.seed,
+        fault_names=preparation.fault_names,
+    )
+    print(render_plan(described, arguments.lang))
+    return 0
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Load and record; the verdict is left to `judge`."""
+    display = Display()
+    folder = _experiment(_options(arguments, "L2"), display)
+    print(folder.path)
+    return 0 if folder.read_manifest().ended == "completed" else EXIT_STATUS[Verdict.INCONCLUSIVE]
+
+
+def judge_again(arguments: argparse.Namespace) -> int:
+    """Judge a run folder from its files alone."""
+    folder = RunFolder(arguments.run)
+    folder.read_manifest()
+    return _judge_and_show(folder, Display(), arguments.lang, with_report=False)
+
+
+def report(arguments: argparse.Namespace) -> int:
+    """Write the report page of a judged run."""
+    folder = RunFolder(arguments.run)
+    folder.read_manifest()
+    _build_report(folder, arguments.lang)
+    print(folder.report)
+    return 0
+
+
+def profile(arguments: argparse.Namespace) -> int:
+    """Run an ordinary day without faults and show where its time went."""
+    display = Display()
+    options = replace(_options(arguments, "L1", PROFILE_S), faults=arguments.faults or "none")
+    folder, found = profile_run(
+        lambda profiler: _experiment(options, display, (profiler,)),
+        level=options.level,
+        duration_s=options.duration_s,
+    )
+    print(*profile_lines(found), sep="\n")
+    print(folder.profile)
+    return 0
+
+
+def explain(arguments: argparse.Namespace) -> int:
+    """Name the place where work queued in a recorded run, or say that none can be named."""
+    folder = RunFolder(arguments.run)
+    folder.read_manifest()
+    print(*explanation_lines(explain_run(folder)), sep="\n")
+    return 0
+
+
+def target(arguments: argparse.Namespace) -> int:
+    """Start the embedded target and keep it up until a signal."""
+    options = Options(
+        command=arguments.words,
+        scale=arguments.scale,
+        workers=arguments.workers,
+        port=arguments.port,
+        defects=_defects(arguments.defect),
+    )
+    display = Display()
+    with listening() as interrupts:
+        running = start_embedded(
+            EmbeddedOptions(
+                population=build_population(scale=options.scale),
+                business_date=BUSINESS_DATE,
+                workers=options.worker_count,
+                defects=options.defects,
+                port=options.port,
+            ),
+            say=display.step,
+        )
+        try:
+            print(f"url       {running.url}")
+            print(f"provider  {running.provider_url}")
+            print(f"database  {running.database_dsn}")
+            print(f"sessions  {running.sessions_csv}")
+            print("up; Ctrl-C stops it", flush=True)
+            with interrupts.gently():
+                while not interrupts.is_asked:
+                    if lost := running.has_lost_it():
+                        raise BrokenExperiment(
+                            what=lost, where="embedded target", mend="read what it wrote"
+                        )
+                    time.sleep(0.1)
+        finally:
+            running.stop()
+    return 0
+
+
+def _options(arguments: argparse.Namespace, level: str, duration_s: float = DURATION_S) -> Options:
+    return Options(
+        command=arguments.words,
+        contract=arguments.contract or DEFAULT_CONTRACT,
+        target=arguments.target,
+        dialect=arguments.dialect,
+        level=arguments.level or level,
+        scale=arguments.scale,
+        duration_s=duration_s if arguments.duration is None else arguments.duration,
+        seed=arguments.seed,
+        faults=arguments.faults,
+        workers=getattr(arguments, "workers", 0),
+        out=arguments.out,
+        sessions=arguments.sessions,
+        defects=_defects(getattr(arguments, "defect", [])),
+        port=getattr(arguments, "port", 0),
+    )
+
+
+def _defects(words: Sequence[str]) -> str:
+    """Join repeated --defect words into the embedded ledger's own form."""
+    for word in words:
+        if not _DEFECT.fullmatch(word):
+            raise BadSetup(
+                what="this is not a defect's id, with or without a dose",
+                where=f"--defect {word}",
+                mend="write it as in --defect M01:0.01; the ids: python -m reference_app defects",
+            )
+    return ",".join(words)
+
+
+def _experiment(
+    options: Options, display: Display, attendants: Sequence[Attendant] = ()
+) -> RunFolder:
+    """Carry out one experiment; whatever was recorded is sealed. Raises `BadSetup`."""
+    with listening() as interrupts:
+        preparation = prepare(options)
+        for name in preparation.faults_left_out:
+            display.warn(f"{name} is left out: the run is too short to tell its effect")
+        folder = _make_run_folder(options, preparation)
+        scene = Scene(
+            options=options,
+            preparation=preparation,
+            folder=folder,
+            display=display,
+            interrupts=interrupts,
+        )
+        _carry_out(scene, attendants)
+        if not folder.manifest.exists():
+            raise KeyboardInterrupt
+        display.step("sealing what was recorded")
+        seal(folder)
+    return folder
+
+
+def _carry_out(scene: Scene, attendants: Sequence[Attendant]) -> None:
+    """Run the experiment; a run that sent no request leaves no folder behind."""
+    folder = scene.folder
+    try:
+        run_experiment(scene, attendants=attendants)
+    except BaseException as error:
+        if not folder.manifest.exists():
+            shutil.rmtree(folder.path, ignore_errors=True)
+            if isinstance(error, BrokenExperiment):  # no load was sent: the set-up is bad
+                raise BadSetup(what=error.what, where=error.where, mend=error.mend) from error
+            raise
+        if not isinstance(error, (KeyboardInterrupt, BrokenExperiment)):
+            raise
+        # From the first request on, what was recorded is judged, whatever came in between.
+        scene.display.warn(f"the run ended early: {error or type(error).__name__}")
+
+
+def _make_run_folder(options: Options, preparation: Preparation) -> RunFolder:
+    now = datetime.datetime.now(datetime.UTC)
+    name = f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+    folder = RunFolder(options.out / name)
+    folder.create()
+    try:
+        check_room(options.out, run_bytes(preparation), mend="make room, or name another --out DIR")
+        if options.is_embedded:
+            temporary = Path(tempfile.gettempdir())
+            check_room(
+                temporary, database_bytes(preparation), mend="make room, or set TMPDIR elsewhere"
+            )
+        folder.contract.write_bytes(preparation.contract_bytes)
+    except BadSetup:
+        shutil.rmtree(folder.path, ignore_errors=True)
+        raise
+    except OSError as error:
+        shutil.rmtree(folder.path, ignore_errors=True)
+        raise BadSetup(
+            what=f"the run folder cannot be written: {error.strerror}",
+            where=str(folder.path),
+            mend="name a place with room and permission with --out DIR",
+        ) from error
+    return folder
+
+
+def _judge_and_show(
+    folder: RunFolder, display: Display, language: str, *, with_report: bool = True
+) -> int:
+    display.step("judging")
+    seal(folder)  # a run whose harness was killed has unsealed logs
+    contract = _contract_of(folder)
+    judge(folder, contract, bottlenecks=_bottlenecks(folder, display))
+    verdict = read_verdict(folder)
+    if with_report:
+        display.step("writing the report")
+        try:
+            _build_report(folder, language)
+        except BrokenExperiment as error:
+            display.warn(str(error))
+    display.step("done")
+    announce(verdict, contract, language=language, stream=sys.stdout)
+    print(f"{folder.path}/")
+    if folder.report.exists():
+        print(folder.report)
+    sys.stdout.flush()
+    return exit_status(verdict)
+
+
+def _bottlenecks(folder: RunFolder, display: Display) -> tuple[Bottleneck, ...]:
+    try:
+        return explain_run(folder).bottlenecks
+    except Exception as error:  # the diagnosis colours no clause, so it may not cost the verdict
+        display.warn(f"no diagnosis: {type(error).__name__}: {error}")
+        return ()
+
+
+def _contract_of(folder: RunFolder) -> Contract:
+    try:
+        return read_contract(folder.contract)
+    except (ContractError, OSError) as error:
+        raise BadSetup(
+            what=f"the run folder's contract cannot be read: {error}",
+            where=str(folder.contract),
+            mend="take an unbroken copy of the run folder",
+        ) from error
+
+
+def _build_report(folder: RunFolder, language: str) -> None:
+    """Build the page in a process of its own, which brings the plotting library."""
+    path = folder.path.resolve()
+    child = start_child(
+        (sys.executable, "-m", "reports.build", str(path), "--lang", language),
+        name="report",
+        log=path / "logs" / "report.log",
+    )
+    run_to_end(child, timeout_s=REPORT_LIMIT_S, mend=f"try again with `monthend report {path}`")
+
+
+COMMANDS: Final[Mapping[str, Callable[[argparse.Namespace], int]]] = {
+    "accept": accept,
+    "plan": plan,
+    "run": run,
+    "judge": judge_again,
+    "report": report,
+    "profile": profile,
+    "explain": explain,
+    "target": target,
+}

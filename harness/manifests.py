@@ -1,0 +1,82 @@
+"""Fills a run's manifest: once before the first request, and again when the load has ended.
+
+The first says `load_lost`, so that a harness killed in mid-run leaves an honest folder behind.
+"""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import replace
+from pathlib import Path
+
+from contracts.records import Phase
+from harness.machine import machine_facts, versions
+from harness.options import BUSINESS_DATE, Options
+from harness.preparation import Preparation
+from harness.run_folder import Manifest
+from harness.targets import Target
+from scenarios.arrivals import LoadPlan
+
+
+def first_manifest(
+    options: Options, preparation: Preparation, target: Target, path: Path, *, t0_ns: int
+) -> Manifest:
+    """Return what is known when the load begins at *t0_ns*, for the run folder at *path*."""
+    contract, plan, population = preparation.contract, preparation.plan, preparation.population
+    return Manifest(
+        run_id=path.name,
+        created_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        command=options.command,
+        versions=versions(),
+        machine=machine_facts(path),
+        seed=options.seed,
+        scale=options.scale,
+        level=options.level,
+        demand=plan.demand,
+        composition=population.composition,
+        duration_s=options.duration_s,
+        think_scale=plan.think_scale,
+        business_date=BUSINESS_DATE,
+        workers=target.worker_count,
+        contract_id=contract.id,
+        contract_sha256=contract.sha256,
+        population_units=len(population.units),
+        population_accounts=population.account_count,
+        population_sha256=population.sha256,
+        plan_sha256=plan.sha256,
+        planned_sessions=plan.sessions,
+        planned_requests=plan.planned_requests,
+        planned_by_operation=dict(plan.planned_by_operation),
+        planned_by_activity=dict(plan.planned_by_activity),
+        planned_per_s=plan.planned_per_s,
+        target_kind=target.kind,
+        target_url=target.url,
+        fingerprint=target.fingerprint(),
+        faults_requested=preparation.fault_names,
+        t0_ns=t0_ns,
+        phases=phases_from(plan, t0_ns),
+        ended="load_lost",
+        end_reason="the harness did not live to see the end of the load",
+    )
+
+
+def phases_from(plan: LoadPlan, t0_ns: int) -> tuple[Phase, ...]:
+    """Return the plan's phases on the machine's clock."""
+    return tuple(
+        Phase(
+            name=phase.name,
+            started_ns=t0_ns + int(phase.start_s * 1e9),
+            ended_ns=t0_ns + int(phase.end_s * 1e9),
+            is_measured=phase.is_measured,
+        )
+        for phase in plan.phases
+    )
+
+
+def phases_until(phases: tuple[Phase, ...], ended_ns: int) -> tuple[Phase, ...]:
+    """Cut *phases* where the load ended early; what never began is left out."""
+    return tuple(
+        replace(phase, ended_ns=min(phase.ended_ns, ended_ns))
+        for phase in phases
+        if phase.started_ns < ended_ns
+    )

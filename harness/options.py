@@ -1,0 +1,84 @@
+"""What a person asked for, checked once: every later step may trust these values.
+
+Each refusal is one line that names the option. Values that only a contract, a dialect or a target
+can judge are checked where those are read.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from harness.failures import BadSetup
+from harness.processes import PROJECT_ROOT
+from scenarios.levels import LEVELS
+
+BUSINESS_DATE: Final = "2025-12-01"  # the first working day of the month end under test
+FISCAL_YEAR: Final = 2569  # the Buddhist fiscal year of that day: October 2025 to September 2026
+DURATION_S: Final = 180.0
+# Ramp, steady, peak and what follows need some seconds each to be told apart.
+DURATION_S_MIN: Final = 10.0
+DURATION_S_MAX: Final = 7 * 86_400.0
+WORKERS_MAX: Final = 256
+SEED_MAX: Final = 2**31 - 1
+DEFAULT_CONTRACT: Final = PROJECT_ROOT / "contracts" / "new_elaas.yaml"
+EMBEDDED: Final = "embedded"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """One experiment as asked for. `faults` None leaves the choice to the target's kind.
+
+    `defects` seeds faults into the embedded ledger, in its own form (`M01:0.5,M02`).
+    """
+
+    command: tuple[str, ...]
+    contract: Path = DEFAULT_CONTRACT
+    target: str = EMBEDDED
+    dialect: str = "reference"
+    level: str = "L2"
+    scale: float = 1.0
+    duration_s: float = DURATION_S
+    seed: int = 1
+    faults: str | None = None
+    workers: int = 0
+    out: Path = Path("runs")
+    sessions: Path | None = None
+    defects: str = ""
+    port: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.scale <= 1:
+            raise _refused("--scale", self.scale, "write a share of the units, as in --scale 0.05")
+        if not DURATION_S_MIN <= self.duration_s <= DURATION_S_MAX:  # false for nan, too
+            raise _refused(
+                "--duration", self.duration_s, f"write seconds, at least {DURATION_S_MIN:g}"
+            )
+        if self.level not in LEVELS:
+            raise _refused("--level", self.level, f"write one of {', '.join(LEVELS)}")
+        if not 0 <= self.seed <= SEED_MAX:
+            raise _refused("--seed", self.seed, f"write an integer from 0 to {SEED_MAX}")
+        if not 0 <= self.workers <= WORKERS_MAX:
+            raise _refused("--workers", self.workers, f"write a number from 1 to {WORKERS_MAX}")
+        if not 0 <= self.port <= 65_535:
+            raise _refused("--port", self.port, "write a port number, or 0 for any free one")
+        if not self.is_embedded and self.defects:
+            raise _refused("--defect", self.defects, "seed defects into --target embedded alone")
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the target is the reference ledger that is started here."""
+        return self.target == EMBEDDED
+
+    @property
+    def worker_count(self) -> int:
+        """Application workers of the embedded target: one per core unless said otherwise."""
+        return self.workers or max(2, len(os.sched_getaffinity(0)))
+
+
+def _refused(option: str, value: object, mend: str) -> BadSetup:
+    shown = f"{value:g}" if isinstance(value, float) and math.isfinite(value) else str(value)
+    return BadSetup(what="this value cannot be used", where=f"{option} {shown}", mend=mend)

@@ -1,0 +1,125 @@
+"""What is known before anything is started: the contract, the units, the plan, the faults' names.
+
+Everything that can be wrong without a target is found here, in seconds. Starts nothing and writes
+nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from contracts.reading import ContractError, read_contract
+from contracts.terms import Contract
+from harness.failures import BadSetup
+from harness.faults.catalogue import FAULTS, parse_fault_names
+from harness.options import Options
+from scenarios.arrivals import LoadPlan, plan_load
+from scenarios.dialects import DIALECTS, by_name
+from scenarios.dialects.interface import Dialect
+from scenarios.population import Composition, Population, build_population
+
+FAULTS_PHASE: Final = "faults"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preparation:
+    """The experiment on paper. `faults_left_out` would not have fitted into the time."""
+
+    contract: Contract
+    contract_bytes: bytes
+    dialect: Dialect
+    population: Population
+    plan: LoadPlan
+    fault_names: tuple[str, ...]
+    faults_left_out: tuple[str, ...]
+
+
+def prepare(options: Options) -> Preparation:
+    """Read the contract, draw the units and the plan. Raises `BadSetup`."""
+    contract, contract_bytes = _read_contract(options)
+    workload = contract.workload
+    if workload.composition not in list(Composition):
+        raise BadSetup(
+            what=f"there is no composition {workload.composition!r}",
+            where=f"{options.contract}: workload.composition",
+            mend=f"write one of {', '.join(Composition)}",
+        )
+    population = build_population(composition=workload.composition, scale=options.scale)
+    plan, fault_names, left_out = _plan_with_faults(options, population, workload.demand)
+    return Preparation(
+        contract=contract,
+        contract_bytes=contract_bytes,
+        dialect=_dialect(options.dialect),
+        population=population,
+        plan=plan,
+        fault_names=fault_names,
+        faults_left_out=left_out,
+    )
+
+
+def _read_contract(options: Options) -> tuple[Contract, bytes]:
+    try:
+        content = options.contract.read_bytes()
+    except OSError as error:
+        raise BadSetup(
+            what=f"the contract cannot be read: {error.strerror}",
+            where=f"--contract {options.contract}",
+            mend="name a contract file, such as contracts/new_elaas.yaml",
+        ) from error
+    try:
+        return read_contract(options.contract), content
+    except ContractError as error:
+        raise BadSetup(
+            what=error.what, where=f"{error.file}:{error.line}", mend=error.mend
+        ) from error
+
+
+def _dialect(name: str) -> Dialect:
+    if name not in DIALECTS:
+        raise BadSetup(
+            what="there is no such dialect",
+            where=f"--dialect {name}",
+            mend=f"write one of {', '.join(DIALECTS)}",
+        )
+    return by_name(name)
+
+
+def _plan_with_faults(
+    options: Options, population: Population, demand: str
+) -> tuple[LoadPlan, tuple[str, ...], tuple[str, ...]]:
+    """Plan the load, with the faults asked for or else those that fit into a run this short."""
+    wanted = options.faults
+    if wanted is None:
+        wanted = "all" if options.is_embedded else "none"
+    names = parse_fault_names(wanted)
+
+    def plan(has_faults: bool) -> LoadPlan:
+        return plan_load(
+            population,
+            level=options.level,
+            demand=demand,
+            duration_s=options.duration_s,
+            seed=options.seed,
+            has_faults=has_faults,
+        )
+
+    if not names:
+        return plan(False), (), ()
+    with_faults = plan(True)
+    length_s = next(p.length_s for p in with_faults.phases if p.name == FAULTS_PHASE)
+    needed_s = [
+        sum(FAULTS[name]().slot_s_min for name in names[: n + 1]) for n in range(len(names))
+    ]
+    fitting = tuple(name for name, end_s in zip(names, needed_s, strict=True) if end_s <= length_s)
+    if len(fitting) == len(names):
+        return with_faults, names, ()
+    if options.faults is not None:
+        raise BadSetup(
+            what=f"the faults phase lasts {length_s:.0f} s and {len(names)} fault(s) need "
+            f"{needed_s[-1]:.0f} s to be told apart",
+            where=f"--faults {options.faults}",
+            mend="lengthen the run with --duration, or name fewer faults",
+        )
+    left_out = names[len(fitting) :]
+    return (with_faults, fitting, left_out) if fitting else (plan(False), (), left_out)

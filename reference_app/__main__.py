@@ -1,0 +1,127 @@
+"""Command line of the reference ledger: serve, fill, audit, defects.
+
+Settings come from the environment (`LEDGER_*`, settings.py). Several `serve` processes share one
+port (SO_REUSEPORT). SIGTERM and SIGINT stop a worker gracefully: it refuses new connections, ends
+what it has begun within `LEDGER_DRAIN_S`, closes its connections and leaves with status 0.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from time import monotonic
+from typing import Final
+
+import orjson
+from aiohttp import web
+
+from reference_app.app import Ledger, build_ledger, make_app
+from reference_app.defects.catalogue import catalogue_text, install
+from reference_app.fill import fill
+from reference_app.problems import BadCatalogue, BadSettings
+from reference_app.settings import Settings, read_settings
+
+BACKLOG: Final = 4096  # connections of a login rush that wait to be accepted
+DRAIN_STEP_S: Final = 0.05
+FAREWELL_S: Final = 0.3  # in which kept-alive connections hear `Connection: close`
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return the exit status; 3 for a wrong set-up."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        if options.command == "defects":
+            print(catalogue_text())
+            return 0
+        settings = read_settings(os.environ)
+        if options.command == "serve":
+            asyncio.run(_serve(settings))
+        elif options.command == "audit":
+            return asyncio.run(_audit(settings))
+        else:
+            seconds = asyncio.run(
+                fill(
+                    settings,
+                    units=options.units,
+                    accounts=options.accounts,
+                    sessions_out=options.sessions_out,
+                    business_date=options.business_date,
+                )
+            )
+            print(orjson.dumps({"filled_s": seconds}).decode())
+    except (BadSettings, BadCatalogue) as error:
+        print(f"reference_app: {error}", file=sys.stderr)
+        return 3
+    except OSError as error:
+        print(f"reference_app: {error}; is the database up and the port free?", file=sys.stderr)
+        return 3
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m reference_app", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("serve", help="run one worker; settings from LEDGER_* variables")
+    commands.add_parser("audit", help="check the invariants of the books; status 1 when broken")
+    commands.add_parser("defects", help="list the seeded defects")
+    filling = commands.add_parser("fill", help="make the tables and fill them with the country")
+    filling.add_argument("--units", type=Path, required=True, metavar="U.csv")
+    filling.add_argument("--accounts", type=Path, required=True, metavar="A.csv")
+    filling.add_argument("--sessions-out", type=Path, required=True, metavar="S.csv")
+    filling.add_argument(
+        "--business-date", type=date.fromisoformat, default=date(2025, 12, 1), metavar="YYYY-MM-DD"
+    )
+    return parser
+
+
+async def _serve(settings: Settings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signal_number, stop.set)
+    ledger = await build_ledger(settings)
+    await install(ledger, settings.defects)
+    runner = web.AppRunner(make_app(ledger), access_log=None, shutdown_timeout=settings.drain_s)
+    await runner.setup()
+    site = web.TCPSite(runner, settings.host, settings.port, reuse_port=True, backlog=BACKLOG)
+    await site.start()
+    port = runner.addresses[0][1]
+    ready = {"url": f"http://{settings.host}:{port}", "worker": settings.worker_name}
+    print(orjson.dumps(ready).decode(), flush=True)
+    await stop.wait()
+    await _drain(ledger, site)
+    await runner.cleanup()
+
+
+async def _drain(ledger: Ledger, site: web.TCPSite) -> None:
+    """Stop listening, tell kept connections to go, wait for what is in progress, with a limit."""
+    ledger.is_draining = True
+    await site.stop()
+    started_at = monotonic()
+    while (spent_s := monotonic() - started_at) < ledger.settings.drain_s:
+        if spent_s >= FAREWELL_S and not ledger.admission.in_flight:
+            return
+        await asyncio.sleep(DRAIN_STEP_S)
+
+
+async def _audit(settings: Settings) -> int:
+    ledger = await build_ledger(settings)
+    try:
+        rows = await ledger.storage.rows("audit")
+    finally:
+        await ledger.storage.close(settings.acquire_timeout_s)
+    violations = {row["invariant"]: row["violations"] for row in rows}
+    print(orjson.dumps(violations).decode())
+    return 1 if any(violations.values()) else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,194 @@
+"""The application of one worker: parts put together, the gate before every handler, start and stop.
+
+Everything is built here from settings and handed down; nothing is global. `Ledger` holds the parts,
+and the seeded defects (off by default) may replace some of them before the routes are made.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from time import monotonic, time
+from typing import Final
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from reference_app.access import Access, UnitEntry
+from reference_app.admission import Admission
+from reference_app.kinds import Catalogue, read_catalogue
+from reference_app.metrics import Metrics
+from reference_app.posting import OUTCOME_PROBLEMS, Execute, PostingQueue, executor
+from reference_app.problems import Problem
+from reference_app.provider import Provider
+from reference_app.rules import Rules
+from reference_app.sessions import Tokens
+from reference_app.settings import Settings
+from reference_app.storage import Storage
+
+BODY_SIZE_MAX: Final = 256 * 1024
+LAG_PERIOD_S: Final = 0.1
+UNGATED: Final = frozenset({"/healthz", "/readyz", "/metrics", "/version"})
+
+logger = logging.getLogger("ledger")
+
+
+@dataclass(slots=True, kw_only=True)
+class Ledger:
+    """The parts of one worker. Not frozen: seeded defects replace parts before the start."""
+
+    settings: Settings
+    catalogue: Catalogue
+    metrics: Metrics
+    storage: Storage
+    access: Access
+    rules: Rules
+    tokens: Tokens
+    provider: Provider
+    admission: Admission
+    execute: Execute
+    outcome_problems: dict[str, tuple[str, str]] = field(
+        default_factory=lambda: dict(OUTCOME_PROBLEMS)
+    )
+    defects: tuple[str, ...] = ()
+    posting_source: str = ""
+    queue: PostingQueue | None = None
+    is_draining: bool = False
+
+    def start_queue(self) -> None:
+        """Make and start the posting queue over `execute`."""
+        self.queue = PostingQueue(
+            self.execute,
+            self.metrics,
+            self.outcome_problems,
+            lanes=self.settings.posting_lanes,
+            batch_size_max=self.settings.batch_size_max,
+            linger_ms=self.settings.batch_linger_ms,
+            waiting_max=self.settings.in_flight_max,
+            busy_limit_s=self.settings.lock_timeout_ms / 1000,
+            deadline_s=self.settings.deadline_s,
+        )
+        self.queue.start()
+
+
+async def build_ledger(settings: Settings) -> Ledger:
+    """Connect to the database and put the parts together."""
+    catalogue = read_catalogue()
+    metrics = Metrics(settings.worker_name)
+    storage = Storage(settings, metrics)
+    await storage.open()
+    units = {
+        row["unit"]: UnitEntry(row["parent"], row["province"])
+        for row in await storage.rows("units")
+    }
+    return Ledger(
+        settings=settings,
+        catalogue=catalogue,
+        metrics=metrics,
+        storage=storage,
+        access=Access(units),
+        rules=Rules(catalogue),
+        tokens=Tokens(settings.session_key, time),
+        provider=Provider(
+            url=settings.provider_url,
+            client_id=settings.client_id,
+            client_secret=settings.client_secret,
+            state_key=settings.session_key,
+            timeout_s=settings.command_timeout_s,
+            clock=time,
+        ),
+        admission=Admission(
+            in_flight_max=settings.in_flight_max, per_unit_max=settings.in_flight_per_unit_max
+        ),
+        execute=executor(storage.post),
+    )
+
+
+def gate(ledger: Ledger) -> Middleware:
+    """Return the one middleware: admission, problems, counts, the worker's name."""
+    admission, metrics = ledger.admission, ledger.metrics
+    worker = ledger.settings.worker_name
+
+    @web.middleware
+    async def pass_gate(request: web.Request, handler: Handler) -> web.StreamResponse:
+        started_at = monotonic()
+        resource = request.match_info.route.resource
+        route = resource.canonical if resource is not None else "unknown"
+        unit = request.match_info.get("unit")
+        is_entered = False
+        try:
+            if route not in UNGATED:
+                admission.enter(unit)
+                is_entered = True
+            response = await handler(request)
+        except Problem as problem:
+            response = problem_response(problem)
+            if problem.kind.status in (429, 503):
+                metrics.counts["shed_total"] += 1
+        except web.HTTPException as error:
+            response = problem_response(_problem_of(error))
+        except Exception:
+            logger.exception("%s %s failed", request.method, route)
+            response = problem_response(Problem("internal", "see the log of the worker"))
+        finally:
+            if is_entered:
+                admission.leave(unit)
+        metrics.requests[request.method, route, response.status] += 1
+        metrics.observe("request_seconds", monotonic() - started_at)
+        if not response.prepared:
+            response.headers["Server-Worker"] = worker
+            if ledger.is_draining:
+                response.force_close()
+        return response
+
+    return pass_gate
+
+
+def problem_response(problem: Problem) -> web.Response:
+    """Return a problem as its HTTP answer."""
+    kind = problem.kind
+    headers = {"Retry-After": str(kind.retry_after_s)} if kind.retry_after_s else None
+    return web.Response(
+        body=problem.body(),
+        status=kind.status,
+        headers=headers,
+        content_type="application/problem+json",
+    )
+
+
+def _problem_of(error: web.HTTPException) -> Problem:
+    code = {404: "not-found", 405: "method-not-allowed", 413: "too-large"}.get(error.status)
+    return Problem(code or "invalid", error.reason)
+
+
+async def watch_loop(ledger: Ledger) -> None:
+    """Measure how late the event loop is: the one queue that no counter of requests shows."""
+    while True:
+        asleep_at = monotonic()
+        await asyncio.sleep(LAG_PERIOD_S)
+        ledger.metrics.observe("loop_lag_seconds", max(0.0, monotonic() - asleep_at - LAG_PERIOD_S))
+
+
+def make_app(ledger: Ledger) -> web.Application:
+    """Return the web application over *ledger*, its queue started and stopped with it."""
+    from reference_app.routes import auth, books, documents, operations, reports
+
+    app = web.Application(client_max_size=BODY_SIZE_MAX, middlewares=[gate(ledger)])
+    for group in (documents, reports, auth, books, operations):
+        app.add_routes(group.routes(ledger))
+
+    async def run_parts(_app: web.Application) -> AsyncIterator[None]:
+        ledger.provider.start()
+        ledger.start_queue()
+        watch = asyncio.create_task(watch_loop(ledger))
+        yield
+        watch.cancel()
+        assert ledger.queue is not None
+        await ledger.queue.stop()
+        await ledger.provider.stop()
+        await ledger.storage.close(ledger.settings.acquire_timeout_s)
+
+    app.cleanup_ctx.append(run_parts)
+    return app

@@ -1,0 +1,272 @@
+-- Every statement that the running ledger sends, one purpose each. The name stands in front of the
+-- statement as a comment, so that the database's own views name the place in the program. Reads
+-- answer with the finished JSON text: nothing is decoded and encoded again on the way.
+
+-- name: post
+-- Post a batch: one round trip, one transaction (schema.sql).
+SELECT place, outcome, answer FROM ledger.post($1, $2)
+
+-- name: overview
+-- What a person sees first: the unit, its cash, its budget, what waits, which period is open.
+SELECT json_build_object(
+    'unit', u.unit, 'parent', u.parent, 'type', u.type, 'province', u.province,
+    'name_th', u.name_th, 'name_en', u.name_en,
+    'open_from', ledger.period_text(ledger.next_period(b.closed_through)),
+    'document_count', b.document_count,
+    'cash', (
+        SELECT coalesce(json_agg(json_build_object('account', c.account::text, 'balance', c.balance::text)), '[]')
+        FROM (
+            SELECT account, sum(debit - credit) AS balance FROM ledger.balance
+            WHERE unit = $1 AND account = ANY ($2) GROUP BY account ORDER BY account
+        ) AS c
+    ),
+    'budget', (
+        SELECT json_build_object('appropriated', sum(appropriated)::text, 'committed', sum(committed)::text,
+            'paid', sum(paid)::text)
+        FROM ledger.budget_line WHERE unit = $1
+    ),
+    'waiting', (SELECT count(*) FROM ledger.workflow WHERE unit = $1 AND is_open)
+)::text
+FROM ledger.unit AS u JOIN ledger.book AS b ON b.unit = u.unit WHERE u.unit = $1
+
+-- name: periods
+-- The periods of the unit's books and whether they are open.
+SELECT json_build_object('unit', b.unit, 'periods', (
+    SELECT json_agg(json_build_object('period', to_char(m, 'YYYY-MM'), 'status',
+        CASE WHEN to_char(m, 'YYYYMM')::int <= b.closed_through THEN 'closed' ELSE 'open' END) ORDER BY m)
+    FROM generate_series(to_date(b.first_period::text, 'YYYYMM'),
+        to_date(b.last_period::text, 'YYYYMM'), interval '1 month') AS m
+))::text
+FROM ledger.book AS b WHERE b.unit = $1
+
+-- name: worklist
+-- Documents that wait for somebody, oldest first, at most 50.
+SELECT json_build_object('unit', $1::int, 'items', coalesce(json_agg(json_build_object(
+    'document', w.document, 'kind', d.kind, 'number', d.number, 'date', d.date, 'status', w.status,
+    'party', d.party, 'amount', d.amount::text, 'open_amount', w.open_amount::text) ORDER BY w.document), '[]'))::text
+FROM (
+    SELECT document, status, open_amount FROM ledger.workflow
+    WHERE unit = $1 AND is_open ORDER BY document LIMIT 50
+) AS w JOIN ledger.document AS d ON d.unit = $1 AND d.document = w.document
+
+-- name: budget
+-- The budget lines of a fiscal year (none asked: the year of the books) with what is left of each.
+SELECT json_build_object('unit', $1::int, 'fiscal_year', max(fiscal_year), 'lines', coalesce(json_agg(json_build_object(
+    'budget_line', budget_line, 'account', account::text, 'appropriated', appropriated::text,
+    'transferred', transferred::text, 'committed', committed::text, 'paid', paid::text,
+    'remaining', (appropriated + transferred - committed - paid)::text) ORDER BY budget_line), '[]'))::text
+FROM ledger.budget_line WHERE unit = $1 AND fiscal_year = coalesce(
+    $2::smallint, (SELECT last_period / 100 + 543 FROM ledger.book WHERE unit = $1))
+
+-- name: payees
+-- Names among the unit's last 500 documents that contain the words asked for.
+SELECT json_build_object('unit', $1::int, 'payees', coalesce(json_agg(party ORDER BY party), '[]'))::text
+FROM (
+    SELECT DISTINCT party
+    FROM (SELECT party FROM ledger.document WHERE unit = $1 ORDER BY document DESC LIMIT 500) AS recent
+    WHERE party IS NOT NULL AND strpos(lower(party), lower($2)) > 0 LIMIT 20
+) AS found
+
+-- name: documents
+-- A page of documents in the order of their posting, by key, never by offset.
+SELECT json_build_object('unit', $1::int, 'documents', coalesce(json_agg(json_build_object(
+    'document', p.document, 'kind', p.kind, 'number', p.number, 'fiscal_year', p.fiscal_year,
+    'period', ledger.period_text(p.period), 'date', p.date, 'gross', p.gross::text, 'amount', p.amount::text,
+    'party', p.party, 'status', coalesce(w.status, p.status)) ORDER BY p.document), '[]'),
+    'after', max(p.document))::text
+FROM (
+    SELECT * FROM ledger.document
+    WHERE unit = $1 AND document > $2 AND ($3::text IS NULL OR kind = $3) ORDER BY document LIMIT $4
+) AS p LEFT JOIN ledger.workflow AS w ON w.unit = $1 AND w.document = p.document
+
+-- name: document
+-- One document with its lines.
+SELECT json_build_object(
+    'document', d.document, 'kind', d.kind, 'number', d.number, 'fiscal_year', d.fiscal_year,
+    'period', ledger.period_text(d.period), 'date', d.date, 'key', d.key, 'gross', d.gross::text,
+    'amount', d.amount::text, 'withholding_tax', d.withholding_tax::text, 'budget_line', d.budget_line,
+    'to_line', d.to_line, 'party', d.party, 'note', d.note, 'reference', d.reference,
+    'status', coalesce(w.status, d.status), 'people', coalesce(w.people, ARRAY[d.prepared_by]),
+    'lines', (
+        SELECT coalesce(json_agg(json_build_object('account', account::text, 'debit', debit::text,
+            'credit', credit::text) ORDER BY position), '[]')
+        FROM ledger.line WHERE unit = $1 AND document = $2
+    )
+)::text
+FROM ledger.document AS d LEFT JOIN ledger.workflow AS w ON w.unit = $1 AND w.document = $2
+WHERE d.unit = $1 AND d.document = $2
+
+-- name: answer_by_key
+-- What was answered to a write: the same words as then.
+SELECT answer FROM ledger.request WHERE unit = $1 AND key = $2
+
+-- name: request_to_pay
+-- What a payment needs of its request: all of it immutable, so reading first is safe.
+SELECT d.amount::text AS amount, d.withholding_tax::text AS withholding_tax, d.budget_line, d.party,
+    l.account AS expense
+FROM ledger.document AS d
+LEFT JOIN ledger.budget_line AS l ON l.unit = d.unit
+    AND l.fiscal_year = d.fiscal_year AND l.budget_line = d.budget_line
+WHERE d.unit = $1 AND d.document = $2 AND d.kind = $3
+
+-- name: daily_cash
+-- Daily cash position: opening, receipts, payments and closing of every cash account on a day.
+SELECT json_build_object('unit', $1::int, 'date', $2::date, 'accounts', json_agg(json_build_object(
+    'account', a.account::text, 'opening', a.opening::text, 'receipts', a.receipts::text,
+    'payments', a.payments::text, 'closing', (a.opening + a.receipts - a.payments)::text) ORDER BY a.account))::text
+FROM (
+    SELECT c.account,
+        (coalesce((SELECT sum(debit - credit) FROM ledger.balance
+            WHERE unit = $1 AND account = c.account AND period < $3), 0)
+            + coalesce(sum(m.debit - m.credit) FILTER (WHERE m.date < $2), 0))::numeric(18, 2) AS opening,
+        coalesce(sum(m.debit) FILTER (WHERE m.date = $2), 0)::numeric(18, 2) AS receipts,
+        coalesce(sum(m.credit) FILTER (WHERE m.date = $2), 0)::numeric(18, 2) AS payments
+    FROM unnest($4::int[]) AS c (account)
+    LEFT JOIN (
+        SELECT l.account, l.debit, l.credit, d.date
+        FROM ledger.document AS d JOIN ledger.line AS l ON l.unit = $1 AND l.document = d.document
+        WHERE d.unit = $1 AND d.date BETWEEN date_trunc('month', $2::date)::date AND $2 AND l.account = ANY ($4)
+    ) AS m ON m.account = c.account
+    GROUP BY c.account
+) AS a
+
+-- name: trial_balance
+-- Trial balance of a period from the running balances; signed, debit positive.
+SELECT json_build_object('unit', $1::int, 'period', ledger.period_text($2), 'accounts', coalesce(json_agg(json_build_object(
+    'account', b.account::text, 'opening', b.opening::text, 'debit', b.debit::text, 'credit', b.credit::text,
+    'closing', (b.opening + b.debit - b.credit)::text) ORDER BY b.account), '[]'),
+    'debit', coalesce(sum(b.debit), 0)::numeric(18, 2)::text, 'credit', coalesce(sum(b.credit), 0)::numeric(18, 2)::text)::text
+FROM (
+    SELECT account,
+        coalesce(sum(debit - credit) FILTER (WHERE period < $2), 0)::numeric(18, 2) AS opening,
+        coalesce(sum(debit) FILTER (WHERE period = $2), 0)::numeric(18, 2) AS debit,
+        coalesce(sum(credit) FILTER (WHERE period = $2), 0)::numeric(18, 2) AS credit
+    FROM ledger.balance WHERE unit = $1 AND period <= $2 GROUP BY account
+) AS b
+
+-- name: receipts_payments
+-- Receipts and payments of a period by the account on the other side of the cash accounts.
+WITH cash AS (
+    SELECT coalesce(sum(debit - credit) FILTER (WHERE period < $2), 0)::numeric(18, 2) AS opening,
+        coalesce(sum(debit - credit), 0)::numeric(18, 2) AS closing
+    FROM ledger.balance WHERE unit = $1 AND period <= $2 AND account = ANY ($5)
+), other AS (
+    SELECT l.account, sum(l.credit) AS receipts, sum(l.debit) AS payments
+    FROM ledger.document AS d JOIN ledger.line AS l ON l.unit = $1 AND l.document = d.document
+    WHERE d.unit = $1 AND d.date BETWEEN $3 AND $4 AND l.account <> ALL ($5)
+        AND EXISTS (SELECT FROM ledger.line AS c
+            WHERE c.unit = $1 AND c.document = d.document AND c.account = ANY ($5))
+    GROUP BY l.account
+)
+SELECT json_build_object('unit', $1::int, 'period', ledger.period_text($2),
+    'opening', cash.opening::text, 'closing', cash.closing::text,
+    'receipts', (SELECT coalesce(json_agg(json_build_object('account', account::text, 'amount', receipts::text)
+        ORDER BY account), '[]') FROM other WHERE receipts > 0),
+    'payments', (SELECT coalesce(json_agg(json_build_object('account', account::text, 'amount', payments::text)
+        ORDER BY account), '[]') FROM other WHERE payments > 0))::text
+FROM cash
+
+-- name: budget_execution
+-- Budget-execution worksheet: each line with what was paid in the period and what is left.
+SELECT json_build_object('unit', $1::int, 'period', ledger.period_text($3), 'lines', coalesce(json_agg(json_build_object(
+    'budget_line', b.budget_line, 'appropriated', b.appropriated::text, 'transferred', b.transferred::text,
+    'committed', b.committed::text, 'paid', b.paid::text,
+    'paid_in_period', coalesce(p.amount, 0)::numeric(18, 2)::text,
+    'remaining', (b.appropriated + b.transferred - b.committed - b.paid)::text) ORDER BY b.budget_line), '[]'))::text
+FROM ledger.budget_line AS b
+LEFT JOIN (
+    SELECT budget_line, sum(amount) AS amount FROM ledger.document
+    WHERE unit = $1 AND date BETWEEN $4 AND $5 AND kind = 'payment' GROUP BY budget_line
+) AS p ON p.budget_line = b.budget_line
+WHERE b.unit = $1 AND b.fiscal_year = $2
+
+-- name: closing_status
+-- Which units of a province have closed a period; for the provincial office.
+SELECT json_build_object('province', $1::smallint, 'period', ledger.period_text($2),
+    'closed', count(*) FILTER (WHERE b.closed_through >= $2), 'open', count(*) FILTER (WHERE b.closed_through < $2),
+    'units', coalesce(json_agg(json_build_object('unit', b.unit, 'status',
+        CASE WHEN b.closed_through >= $2 THEN 'closed' ELSE 'open' END) ORDER BY b.unit), '[]'))::text
+FROM ledger.unit AS u JOIN ledger.book AS b ON b.unit = u.unit WHERE u.province = $1
+
+-- name: books
+-- Complete books of units for one fiscal year, a row each; $1 units, $2 fiscal year, $3 cash accounts.
+-- Balances and cash come from the running balances, so that a reader can compare them with the lines.
+SELECT json_build_object('unit', b.unit,
+    'documents', (
+        SELECT coalesce(json_agg(json_build_object(
+            'document', d.document, 'kind', d.kind, 'number', d.number, 'fiscal_year', d.fiscal_year,
+            'period', ledger.period_text(d.period), 'date', d.date, 'key', d.key, 'gross', d.gross::text,
+            'budget_line', d.budget_line, 'status', coalesce(w.status, d.status),
+            'lines', (
+                SELECT coalesce(json_agg(json_build_array(account::text, debit::text, credit::text)
+                    ORDER BY position), '[]')
+                FROM ledger.line AS l WHERE l.unit = b.unit AND l.document = d.document
+            )) ORDER BY d.document), '[]')
+        FROM ledger.document AS d
+        LEFT JOIN ledger.workflow AS w ON w.unit = d.unit AND w.document = d.document
+        WHERE d.unit = b.unit AND d.fiscal_year = $2
+    ),
+    'trial_balance', (
+        SELECT coalesce(json_agg(json_build_object('period', ledger.period_text(period), 'account', account::text,
+            'opening', (closing - debit + credit)::text, 'debit', debit::text, 'credit', credit::text,
+            'closing', closing::text) ORDER BY period, account), '[]')
+        FROM (
+            SELECT period, account, debit, credit,
+                sum(debit - credit) OVER (PARTITION BY account ORDER BY period) AS closing
+            FROM ledger.balance AS m WHERE m.unit = b.unit
+        ) AS t
+    ),
+    'cash', (
+        SELECT coalesce(json_agg(json_build_object('account', account::text, 'balance', balance::text)
+            ORDER BY account), '[]')
+        FROM (
+            SELECT account, sum(debit - credit) AS balance FROM ledger.balance AS m
+            WHERE m.unit = b.unit AND account = ANY ($3) GROUP BY account
+        ) AS c
+    ),
+    'budget', (
+        SELECT coalesce(json_agg(json_build_object('budget_line', budget_line, 'appropriated', appropriated::text,
+            'transferred', transferred::text, 'committed', committed::text, 'paid', paid::text,
+            'remaining', (appropriated + transferred - committed - paid)::text) ORDER BY budget_line), '[]')
+        FROM ledger.budget_line AS l WHERE l.unit = b.unit AND l.fiscal_year = $2
+    ),
+    'periods', (
+        SELECT json_agg(json_build_object('period', ledger.period_text(p), 'status',
+            CASE WHEN p <= b.closed_through THEN 'closed' ELSE 'open' END) ORDER BY p)
+        FROM unnest($4::int[]) AS p WHERE p BETWEEN b.first_period AND b.last_period
+    ))::text
+FROM ledger.book AS b WHERE b.unit = ANY ($1) ORDER BY b.unit
+
+-- name: books_csv
+-- The lines of one unit's fiscal year as comma-separated text, header first.
+SELECT E'document,kind,number,period,date,account,debit,credit\n' || coalesce(string_agg(
+    concat_ws(',', d.document, d.kind, d.number, ledger.period_text(d.period), d.date, l.account, l.debit, l.credit),
+    E'\n' ORDER BY d.document, l.position), '')
+FROM ledger.document AS d JOIN ledger.line AS l ON l.unit = d.unit AND l.document = d.document
+WHERE d.unit = $1 AND d.fiscal_year = $2
+
+-- name: person
+-- The account of a citizen number (as keyed hash).
+SELECT account, unit, roles FROM ledger.account WHERE pid_hash = $1
+
+-- name: units
+-- The register of units that every worker keeps in memory.
+SELECT unit, parent, province FROM ledger.unit ORDER BY unit
+
+-- name: chart
+-- The chart of accounts as it was filled.
+SELECT account::text, class, is_cash FROM ledger.chart ORDER BY account
+
+-- name: database_settings
+-- What the database promises about durability, for the fingerprint.
+SELECT current_setting('server_version') AS version, current_setting('fsync') AS fsync,
+    current_setting('synchronous_commit') AS synchronous_commit,
+    current_setting('full_page_writes') AS full_page_writes
+
+-- name: ready
+-- Cheapest sign of life.
+SELECT 1
+
+-- name: audit
+-- The invariants of the books, each with its number of violations.
+SELECT invariant, violations FROM ledger.audit()

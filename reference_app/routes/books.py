@@ -1,0 +1,107 @@
+"""Complete books: of one unit for its people, of a whole province for the auditor.
+
+A province is streamed unit by unit, so neither side ever holds it; the chart of accounts comes
+with the first unit. Few exports run at once: they share the connections of the reads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final
+
+import orjson
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from reference_app.problems import Problem
+from reference_app.routes.reports import fiscal_year
+from reference_app.routes.requests import json_response, number_of, unit_of
+
+if TYPE_CHECKING:
+    from reference_app.app import Ledger
+
+EXPORTS_MAX: Final = 2
+UNITS_PER_FETCH: Final = 50
+
+
+def routes(ledger: Ledger) -> Iterable[web.RouteDef]:
+    """Return the routes of complete books."""
+    yield web.get("/units/{unit}/books", _unit_books(ledger))
+    yield web.get("/provinces/{province}/books", _province_books(ledger))
+
+
+def _parameters(ledger: Ledger, request: web.Request) -> tuple[int, list[int], list[int]]:
+    """Return fiscal year, cash accounts and the periods of that year."""
+    year_be = fiscal_year(request.query.get("fiscal_year"))
+    cash = sorted(code for code, entry in ledger.catalogue.chart.items() if entry.is_cash)
+    year = year_be - 543
+    periods = [(year - 1) * 100 + month for month in (10, 11, 12)]
+    return year_be, cash, periods + [year * 100 + month for month in range(1, 10)]
+
+
+def _chart(ledger: Ledger) -> bytes:
+    return orjson.dumps(
+        [
+            {"account": str(a.account), "class": a.account_class, "is_cash": a.is_cash}
+            for a in ledger.catalogue.chart.values()
+        ]
+    )
+
+
+def _with_chart(text: str, chart: bytes) -> str:
+    """Put the chart into the first object of *text*, which begins with `{`."""
+    return '{"chart":' + chart.decode() + "," + text[1:]
+
+
+def _unit_books(ledger: Ledger) -> Handler:
+    chart = _chart(ledger)
+
+    async def unit_books(request: web.Request) -> web.StreamResponse:
+        session = ledger.tokens.session_of(request.headers.get("Authorization"))
+        unit = unit_of(request)
+        ledger.access.read(session, unit)
+        year_be, cash, periods = _parameters(ledger, request)
+        if request.query.get("format") == "csv":
+            content = await ledger.storage.text("books_csv", unit, year_be)
+            return web.Response(text=content, content_type="text/csv", charset="utf-8")
+        text = await ledger.storage.text("books", [unit], year_be, cash, periods)
+        if text is None:
+            raise Problem("not-found", "there are no books of this unit")
+        return json_response(_with_chart(text, chart))
+
+    return unit_books
+
+
+def _province_books(ledger: Ledger) -> Handler:
+    chart = _chart(ledger)
+    places = asyncio.Semaphore(EXPORTS_MAX)
+
+    async def province_books(request: web.Request) -> web.StreamResponse:
+        session = ledger.tokens.session_of(request.headers.get("Authorization"))
+        units = ledger.access.province_books(session, number_of(request, "province"))
+        parameters = _parameters(ledger, request)
+        if places.locked():
+            raise Problem("shed", f"{EXPORTS_MAX} exports are in progress")
+        response = web.StreamResponse(
+            headers={
+                "Content-Type": "application/x-ndjson",
+                "Server-Worker": ledger.settings.worker_name,
+            }
+        )
+        async with places:
+            is_first = True
+            portions = ledger.storage.stream(
+                "books", units, *parameters, rows_per_fetch=UNITS_PER_FETCH
+            )
+            async for text in portions:
+                if is_first:
+                    await response.prepare(request)
+                    text, is_first = _with_chart(text, chart), False
+                await response.write(text.encode())
+        if is_first:
+            raise Problem("not-found", "this province keeps no books")
+        await response.write_eof()
+        return response
+
+    return province_books

@@ -1,0 +1,56 @@
+"""What every route needs of a request: who asks, for which unit, with which key and body.
+
+Each function reads one thing and raises a `Problem` when it is not there or not right.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import Any
+from uuid import UUID
+
+import orjson
+from aiohttp import web
+
+from reference_app.problems import Problem
+from reference_app.rules import Posting
+from reference_app.sessions import Session
+
+
+def number_of(request: web.Request, name: str) -> int:
+    """Read a whole number of the path; what is none does not exist."""
+    text = request.match_info[name]
+    if not (text.isascii() and text.isdigit() and len(text) <= 15):
+        raise Problem("not-found", f"{name}: not a number")
+    return int(text)
+
+
+def unit_of(request: web.Request) -> int:
+    """Read the unit of the path, an int32."""
+    unit = number_of(request, "unit")
+    if unit >= 2**31:
+        raise Problem("not-found", "there is no such unit")
+    return unit
+
+
+async def posting_of(request: web.Request, session: Session, unit: int) -> tuple[Posting, Any]:
+    """Return the empty posting of a write, with its key and payload hash, and the read body."""
+    text = request.headers.get("Idempotency-Key")
+    if not text:
+        raise Problem("idempotency-key-missing", "send one UUID per write, the same for a retry")
+    try:
+        key = UUID(text)
+        raw = await request.read()
+        body = orjson.loads(raw) if raw else {}
+    except ValueError as error:
+        raise Problem("invalid", f"not a UUID or not JSON: {error}") from error
+    # The order of fields does not matter: the same request written anew is the same request.
+    canonical = request.path.encode() + b"\n" + orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
+    payload_hash = "\\x" + blake2b(canonical, digest_size=16).hexdigest()
+    return Posting(unit=unit, key=key, payload_hash=payload_hash, account=session.account), body
+
+
+def json_response(text: str | bytes, status: int = 200) -> web.Response:
+    """Answer with finished JSON."""
+    body = text.encode() if isinstance(text, str) else text
+    return web.Response(body=body, status=status, content_type="application/json")

@@ -1,0 +1,299 @@
+"""The accounting rules: from a request body to a `Posting`. Pure; every refusal is a `Problem`.
+
+Money is integer satang here and text with two decimals outside; dates are CE, fiscal years BE.
+What depends on the books (open period, budget, state, who prepared) is judged by the posting
+function in schema.sql, under the lock that makes the judgement true.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from reference_app.kinds import Catalogue, Kind, Step
+from reference_app.problems import Problem
+
+MONEY = re.compile(r"(\d{1,13})\.(\d\d)", re.ASCII)  # numeric(18,2) holds 16 digits; sums need room
+PERIOD = re.compile(r"(2\d{3})-(0[1-9]|1[0-2])", re.ASCII)
+DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+TEXT_LENGTH_MAX = 200  # characters; names run to about 80 Thai characters (facts/domain.md 6.3)
+LINES_MAX = 200  # lines of one voucher
+
+
+@dataclass(slots=True, kw_only=True)
+class Posting:
+    """One item for the posting function; the fields are its columns, money as text.
+
+    `period` is None when nothing is dated (a check, an approval, a close); `kind` is None when no
+    document is made. `reference` is the document that a step is taken on.
+    """
+
+    unit: int
+    key: UUID
+    payload_hash: str
+    account: int
+    place: int = 0  # within its batch
+    kind: str | None = None
+    fiscal_year: int | None = None
+    period: int | None = None
+    date: str | None = None
+    gross: str = "0"
+    amount: str = "0"
+    withholding_tax: str = "0"
+    budget_line: str | None = None
+    to_line: str | None = None
+    committed: str = "0"
+    paid: str = "0"
+    transferred: str = "0"
+    party: str | None = None
+    note: str | None = None
+    status: str | None = None
+    is_open: bool = False
+    reference: int | None = None
+    reference_kind: str | None = None
+    from_status: str | None = None
+    to_status: str | None = None
+    is_other_person: bool = False
+    taken: str = "0"
+    accounts: list[int] | None = None
+    debits: list[str] | None = None
+    credits: list[str] | None = None
+    close_period: int | None = None
+
+
+def invalid(detail: str) -> Problem:
+    """Return the refusal of a request that breaks a rule."""
+    return Problem("invalid", detail)
+
+
+def satang_of(text: object, name: str) -> int:
+    """Read money "1234.50" as satang; nothing but digits and two decimals is money."""
+    match = MONEY.fullmatch(text) if isinstance(text, str) else None
+    if match is None:
+        raise invalid(f'{name}: money is text with two decimals like "1234.50"')
+    return int(match[1]) * 100 + int(match[2])
+
+
+def money_text(satang: int) -> str:
+    """Write satang as text with two decimals."""
+    sign = "-" if satang < 0 else ""
+    return f"{sign}{abs(satang) // 100}.{abs(satang) % 100:02d}"
+
+
+def day_of(text: object, name: str) -> date:
+    """Read an ISO date of the common era."""
+    if isinstance(text, str) and DAY.fullmatch(text):
+        try:
+            return date.fromisoformat(text)
+        except ValueError:
+            pass
+    raise invalid(f'{name}: a date is text like "2025-12-01"')
+
+
+def period_of(text: object) -> int:
+    """Read a period "2025-12" as 202512."""
+    match = PERIOD.fullmatch(text) if isinstance(text, str) else None
+    if match is None:
+        raise invalid('a period is a year and a month of the common era like "2025-12"')
+    return int(match[1]) * 100 + int(match[2])
+
+
+def fiscal_year_of(day: date) -> int:
+    """Return the fiscal year, BE: it begins on 1 October and is named by the year it ends in."""
+    return day.year + 543 + (day.month >= 10)
+
+
+def _positive(value: object, name: str) -> int:
+    satang = satang_of(value, name)
+    if satang == 0:
+        raise invalid(f"{name}: must be more than zero")
+    return satang
+
+
+def _text(value: object, name: str) -> str:
+    if (
+        not isinstance(value, str)
+        or not 0 < len(value) <= TEXT_LENGTH_MAX
+        or not value.isprintable()
+    ):
+        raise invalid(f"{name}: 1 to {TEXT_LENGTH_MAX} printable characters")
+    return value
+
+
+def _code(value: object, name: str) -> str:
+    if not isinstance(value, str) or not 0 < len(value) <= 12 or not value.isalnum():
+        raise invalid(f"{name}: a code like B01")
+    return value
+
+
+def _method(value: object, name: str) -> str:
+    if value not in ("cheque", "e-payment"):
+        raise invalid(f"{name}: cheque or e-payment")
+    return str(value)
+
+
+FIELD_READERS: Mapping[str, Callable[[object, str], Any]] = {
+    "date": day_of,
+    "text": _text,
+    "code": _code,
+    "method": _method,
+    "money": _positive,
+    "money_or_zero": satang_of,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GivenLine:
+    """A line that the client wrote: account, debit and credit in satang, one of them zero."""
+
+    account: int
+    debit_satang: int
+    credit_satang: int
+
+
+class Rules:
+    """The rules over one catalogue."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+        self._accounts = {str(code): code for code in catalogue.chart}
+        self._revenue = {
+            str(code): code for code, entry in catalogue.chart.items() if entry.account_class == 4
+        }
+
+    def new_document(self, posting: Posting, kind: Kind, body: Mapping[str, Any]) -> Posting:
+        """Fill *posting* with a new document of *kind* made from the request *body*."""
+        values = self._read_fields(kind, body)
+        return self._fill(posting, kind, values)
+
+    def step(
+        self, posting: Posting, step: Step, reference: int, values: Mapping[str, Any]
+    ) -> Posting:
+        """Fill *posting* with *step* on *reference*; *values* are those of `step_values`."""
+        posting.reference = reference
+        posting.reference_kind = step.of.name
+        posting.from_status = step.from_status
+        posting.to_status = step.to_status
+        posting.is_other_person = step.is_other_person
+        if step.makes is None:
+            return posting
+        posting.taken = money_text(values[step.takes])
+        return self._fill(posting, step.makes, values)
+
+    def step_values(self, step: Step, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Read the request body of a step; a step that makes no document has an empty body."""
+        if step.makes is None:
+            if body:
+                raise invalid(f"{step.name} has an empty body")
+            return {}
+        return self._read_fields(step.makes, body)
+
+    def close(self, posting: Posting, period: int) -> Posting:
+        """Fill *posting* with the closing of *period*."""
+        posting.close_period = period
+        return posting
+
+    def _read_fields(self, kind: Kind, body: Mapping[str, Any]) -> dict[str, Any]:
+        if not isinstance(body, dict) or body.keys() != kind.fields.keys():
+            raise invalid(f"the body has exactly the fields {', '.join(kind.fields)}")
+        values: dict[str, Any] = {}
+        for name, field_type in kind.fields.items():
+            reader = FIELD_READERS.get(field_type)
+            if reader is not None:
+                values[name] = reader(body[name], name)
+            elif field_type == "channel":
+                channel = body[name] if isinstance(body[name], str) else ""
+                if channel not in self._catalogue.channels:
+                    raise invalid(f"{name}: one of {', '.join(self._catalogue.channels)}")
+                values[name] = self._catalogue.channels[channel]
+            else:
+                values[name] = self._read_lines(field_type, body[name])
+        return values
+
+    def _read_lines(self, field_type: str, lines: object) -> list[GivenLine]:
+        if not isinstance(lines, list) or not 0 < len(lines) <= LINES_MAX:
+            raise invalid(f"lines: a list of 1 to {LINES_MAX} lines")
+        reader = self._revenue_line if field_type == "revenue_lines" else self._voucher_line
+        return [reader(line) for line in lines]
+
+    def _revenue_line(self, line: object) -> GivenLine:
+        if not isinstance(line, dict) or line.keys() != {"account", "amount"}:
+            raise invalid("lines: each has account and amount")
+        account = self._revenue.get(line["account"]) if isinstance(line["account"], str) else None
+        if account is None:
+            raise invalid(f"lines: {line['account']!r} is not a revenue account")
+        satang = _positive(line["amount"], "lines.amount")
+        return GivenLine(account=account, debit_satang=0, credit_satang=satang)
+
+    def _voucher_line(self, line: object) -> GivenLine:
+        if not isinstance(line, dict) or len(line) != 2 or "account" not in line:
+            raise invalid("lines: each has account and either debit or credit")
+        account = self._accounts.get(line["account"]) if isinstance(line["account"], str) else None
+        if account is None:
+            raise invalid(f"lines: {line['account']!r} is not in the chart of accounts")
+        if "debit" in line:
+            satang = _positive(line["debit"], "lines.debit")
+            return GivenLine(account=account, debit_satang=satang, credit_satang=0)
+        if "credit" in line:
+            satang = _positive(line["credit"], "lines.credit")
+            return GivenLine(account=account, debit_satang=0, credit_satang=satang)
+        raise invalid("lines: each has account and either debit or credit")
+
+    def _fill(self, posting: Posting, kind: Kind, values: Mapping[str, Any]) -> Posting:
+        day: date = values["date"]
+        posting.kind = kind.name
+        posting.date = day.isoformat()
+        posting.period = day.year * 100 + day.month
+        posting.fiscal_year = fiscal_year_of(day)
+        posting.status = kind.status
+        posting.is_open = kind.is_open
+        amount, withheld = values.get("amount", 0), values.get("withholding_tax", 0)
+        if withheld > amount:
+            raise invalid("withholding_tax: more than the amount")
+        posting.amount = money_text(amount)
+        posting.withholding_tax = money_text(withheld)
+        posting.party = values.get(kind.party or "party")
+        posting.note = values.get(kind.note)
+        self._fill_lines(posting, kind, {**values, "net": amount - withheld})
+        _fill_budget(posting, kind, values)
+        return posting
+
+    def _fill_lines(self, posting: Posting, kind: Kind, values: Mapping[str, Any]) -> None:
+        if not kind.lines:
+            return
+        given: list[GivenLine] = values.get("lines", [])
+        total = sum(line.credit_satang for line in given)
+        lines: list[tuple[int, int, int]] = []
+        for template in kind.lines:
+            if template.account == "each":
+                lines += [(line.account, line.debit_satang, line.credit_satang) for line in given]
+                continue
+            satang = total if template.amount == "total" else values[template.amount]
+            name = template.account
+            account = values[name[1:]] if name[0] == "@" else int(name)
+            if satang:
+                is_debit = template.side == "debit"
+                lines.append((account, satang if is_debit else 0, 0 if is_debit else satang))
+        debit, credit = sum(line[1] for line in lines), sum(line[2] for line in lines)
+        if debit != credit:
+            raise invalid(f"debit {money_text(debit)} is not credit {money_text(credit)}")
+        posting.gross = money_text(debit)
+        posting.accounts = [line[0] for line in lines]
+        posting.debits = [money_text(line[1]) for line in lines]
+        posting.credits = [money_text(line[2]) for line in lines]
+
+
+def _fill_budget(posting: Posting, kind: Kind, values: Mapping[str, Any]) -> None:
+    if not kind.budget:
+        return
+    if "to_line" in values:
+        if values["from_line"] == values["to_line"]:
+            raise invalid("to_line: must be another line than from_line")
+        posting.to_line = values["to_line"]
+    posting.budget_line = values.get("budget_line") or values["from_line"]
+    for effect in kind.budget:
+        setattr(posting, effect.column, money_text(effect.sign * values[effect.amount]))

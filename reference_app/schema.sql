@@ -1,0 +1,372 @@
+-- The ledger's tables and its one posting function. Everything large is keyed with the unit first;
+-- nothing is shared between units: no national counter, no national balance, no lock for the nation.
+--
+-- What the database refuses by itself, whoever asks: lines of a document that do not balance, lines
+-- in a closed period, any change of a posted document, line or answered request, a budget line
+-- below zero, a payment released by the person who prepared the request.
+
+CREATE SCHEMA ledger;
+
+-- Accounting units; a pseudo-unit PROVINCE * 100000 is a provincial office and keeps no books.
+CREATE TABLE ledger.unit (
+    unit int PRIMARY KEY,
+    parent int NOT NULL,
+    type text NOT NULL,
+    province smallint NOT NULL,
+    district text NOT NULL,
+    name_th text NOT NULL,
+    name_en text NOT NULL,
+    annual_budget numeric(18, 2) NOT NULL
+);
+CREATE INDEX unit_of_province ON ledger.unit (province, unit);
+
+-- People. The citizen number stands here only as a keyed hash.
+CREATE TABLE ledger.account (
+    account bigint PRIMARY KEY,
+    unit int NOT NULL,
+    roles text[] NOT NULL,
+    pid_hash bytea NOT NULL UNIQUE
+);
+
+CREATE TABLE ledger.chart (
+    account int PRIMARY KEY,
+    class smallint NOT NULL,
+    is_cash boolean NOT NULL,
+    name_th text NOT NULL,
+    name_en text NOT NULL
+);
+
+-- One row per unit: which periods are open, how many documents there are. A posting locks this row,
+-- and closing a period does, so no posting can slip into a period that is being closed.
+CREATE TABLE ledger.book (
+    unit int PRIMARY KEY,
+    first_period int NOT NULL,
+    closed_through int NOT NULL,
+    last_period int NOT NULL,
+    document_count int NOT NULL
+) WITH (fillfactor = 40);
+
+-- Gapless numbers: a row, not a sequence, because a rollback must give its number back.
+CREATE TABLE ledger.counter (
+    unit int NOT NULL,
+    kind text NOT NULL,
+    fiscal_year smallint NOT NULL,
+    last_number int NOT NULL,
+    PRIMARY KEY (unit, kind, fiscal_year)
+) WITH (fillfactor = 50);
+
+CREATE TABLE ledger.budget_line (
+    unit int NOT NULL,
+    fiscal_year smallint NOT NULL,
+    budget_line text NOT NULL,
+    account int NOT NULL,
+    appropriated numeric(18, 2) NOT NULL,
+    transferred numeric(18, 2) NOT NULL DEFAULT 0,
+    committed numeric(18, 2) NOT NULL DEFAULT 0,
+    paid numeric(18, 2) NOT NULL DEFAULT 0,
+    PRIMARY KEY (unit, fiscal_year, budget_line),
+    CONSTRAINT budget_never_negative
+    CHECK (appropriated + transferred - committed - paid >= 0 AND committed >= 0)
+) WITH (fillfactor = 80);
+
+-- Posted documents; never changed. `document` = unit * 10^7 + running count within the unit.
+-- `gross` is the total debit, `amount` what a document without lines is about.
+CREATE TABLE ledger.document (
+    unit int NOT NULL,
+    document bigint NOT NULL,
+    kind text NOT NULL,
+    fiscal_year smallint NOT NULL,
+    number int NOT NULL,
+    period int NOT NULL,
+    date date NOT NULL,
+    key uuid,
+    prepared_by bigint NOT NULL,
+    gross numeric(18, 2) NOT NULL,
+    amount numeric(18, 2) NOT NULL,
+    withholding_tax numeric(18, 2) NOT NULL,
+    budget_line text,
+    to_line text,
+    party text,
+    note text,
+    reference bigint,
+    status text NOT NULL,
+    posted_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (unit, document),
+    UNIQUE (unit, kind, fiscal_year, number)
+);
+CREATE INDEX document_by_date ON ledger.document (unit, date);
+
+CREATE TABLE ledger.line (
+    unit int NOT NULL,
+    document bigint NOT NULL,
+    position smallint NOT NULL,
+    period int NOT NULL,
+    account int NOT NULL,
+    debit numeric(18, 2) NOT NULL,
+    credit numeric(18, 2) NOT NULL,
+    PRIMARY KEY (unit, document, position),
+    CONSTRAINT one_side CHECK (debit >= 0 AND credit >= 0 AND (debit > 0) <> (credit > 0))
+);
+
+-- Running movement of an account in a period, per unit only: kept by the posting itself.
+CREATE TABLE ledger.balance (
+    unit int NOT NULL,
+    period int NOT NULL,
+    account int NOT NULL,
+    debit numeric(18, 2) NOT NULL,
+    credit numeric(18, 2) NOT NULL,
+    PRIMARY KEY (unit, period, account)
+) WITH (fillfactor = 70);
+
+-- State of documents that wait for somebody. `people` took the steps, the preparer first.
+CREATE TABLE ledger.workflow (
+    unit int NOT NULL,
+    document bigint NOT NULL,
+    status text NOT NULL,
+    is_open boolean NOT NULL,
+    open_amount numeric(18, 2) NOT NULL CHECK (open_amount >= 0),
+    people bigint[] NOT NULL,
+    PRIMARY KEY (unit, document),
+    CONSTRAINT two_persons CHECK (
+        status NOT IN ('checked', 'approved', 'paid') OR people[1] <> ALL (people[2:])
+    )
+) WITH (fillfactor = 70);
+CREATE INDEX workflow_open ON ledger.workflow (unit, document) WHERE is_open;
+
+-- Every answered write, kept for the fiscal year: the same key gets the same answer.
+CREATE TABLE ledger.request (
+    unit int NOT NULL,
+    key uuid NOT NULL,
+    payload_hash bytea NOT NULL,
+    account bigint NOT NULL,
+    answer text NOT NULL,
+    answered_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (unit, key)
+);
+
+CREATE FUNCTION ledger.period_text(period int) RETURNS text LANGUAGE sql IMMUTABLE
+RETURN (period / 100)::text || '-' || right((period + 100)::text, 2);
+
+CREATE FUNCTION ledger.next_period(period int) RETURNS int LANGUAGE sql IMMUTABLE
+RETURN CASE WHEN period % 100 = 12 THEN period + 89 ELSE period + 1 END;
+
+CREATE FUNCTION ledger.answer_text(document bigint, number int, kind text, period int, status text)
+RETURNS text LANGUAGE sql STABLE
+RETURN format('{"document":%s,"number":%s,"kind":"%s","period":"%s","status":"%s"}',
+    document, number, kind, ledger.period_text(period), status);
+
+CREATE FUNCTION ledger.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'rows of % are never changed or deleted', TG_TABLE_NAME
+        USING ERRCODE = 'restrict_violation';
+END $$;
+
+CREATE TRIGGER document_is_immutable BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger.document
+    FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
+CREATE TRIGGER line_is_immutable BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger.line
+    FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
+CREATE TRIGGER request_is_immutable BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger.request
+    FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
+
+-- All lines of a document arrive in one statement, balance to the document's gross and fall in an
+-- open period; so nothing can be added to a posted document later either.
+CREATE FUNCTION ledger.check_new_lines() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (
+        SELECT FROM (
+            SELECT unit, document, min(period) AS period, max(period) AS last_period,
+                sum(debit) AS debit, sum(credit) AS credit
+            FROM new_line GROUP BY unit, document
+        ) AS n
+        LEFT JOIN ledger.document AS d ON d.unit = n.unit AND d.document = n.document
+        LEFT JOIN ledger.book AS b ON b.unit = n.unit
+        WHERE n.debit IS DISTINCT FROM n.credit OR n.debit IS DISTINCT FROM d.gross
+            OR n.period IS DISTINCT FROM d.period OR n.last_period <> d.period
+            OR (n.period > b.closed_through) IS NOT TRUE
+    ) THEN
+        RAISE EXCEPTION 'lines do not balance to their document, or their period is closed'
+            USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER line_balances AFTER INSERT ON ledger.line REFERENCING NEW TABLE AS new_line
+    FOR EACH STATEMENT EXECUTE FUNCTION ledger.check_new_lines();
+
+-- Post a batch in one transaction and one round trip, each item with an outcome of its own.
+--   units   units of the batch     batch   array of postings (rules.Posting as JSON), one per unit
+-- With one item per unit the items cannot disturb each other, so everything is set-based. First the
+-- units' books are locked; a book that somebody else holds makes its item 'busy' (nothing done, ask
+-- again) and nobody waits, so no convoy forms and no deadlock can. The second statement sees all
+-- that was committed before the lock.
+CREATE FUNCTION ledger.post(units int[], batch json)
+RETURNS TABLE (place int, outcome text, answer text) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    held int[];
+BEGIN
+    held := ARRAY(
+        SELECT unit FROM ledger.book WHERE unit = ANY (units)
+        ORDER BY unit FOR NO KEY UPDATE SKIP LOCKED
+    );
+    RETURN QUERY
+    WITH judged AS MATERIALIZED (
+        SELECT i.*, r.answer, b.document_count, d.kind AS seen_kind, d.number AS seen_number,
+            d.period AS seen_period,
+            CASE
+                WHEN i.unit <> ALL (held) THEN 'busy'
+                WHEN r.payload_hash = i.payload_hash THEN 'replay'
+                WHEN r.key IS NOT NULL THEN 'idempotency-key-reused'
+                WHEN i.period <= b.closed_through THEN 'period-closed'
+                WHEN i.period > b.last_period THEN 'period-closed'
+                WHEN i.close_period <= b.closed_through THEN 'period-closed'
+                WHEN i.close_period > b.last_period THEN 'not-found'
+                WHEN i.close_period > ledger.next_period(b.closed_through) THEN 'wrong-state'
+                WHEN i.reference IS NOT NULL AND (w.document IS NULL OR d.kind <> i.reference_kind)
+                    THEN 'not-found'
+                WHEN w.status <> i.from_status THEN 'wrong-state'
+                WHEN i.is_other_person AND w.people[1] = i.account THEN 'same-person'
+                WHEN i.taken > w.open_amount THEN 'exceeds-open-amount'
+                WHEN i.budget_line IS NOT NULL AND l.budget_line IS NULL THEN 'no-such-budget-line'
+                WHEN i.to_line IS NOT NULL AND t.budget_line IS NULL THEN 'no-such-budget-line'
+                WHEN l.appropriated + l.transferred - l.committed - l.paid
+                    < i.committed + i.paid - i.transferred THEN 'budget-exceeded'
+                ELSE 'ok'
+            END AS outcome
+        FROM json_to_recordset(batch) AS i (
+            place int, unit int, key uuid, payload_hash bytea, account bigint, kind text,
+            fiscal_year smallint, period int, date date, gross numeric, amount numeric,
+            withholding_tax numeric, budget_line text, to_line text, committed numeric,
+            paid numeric, transferred numeric, party text, note text, status text,
+            is_open boolean, reference bigint, reference_kind text, from_status text,
+            to_status text, is_other_person boolean, taken numeric, accounts int[],
+            debits numeric[], credits numeric[], close_period int
+        )
+        JOIN ledger.book AS b ON b.unit = i.unit
+        LEFT JOIN ledger.request AS r ON r.unit = i.unit AND r.key = i.key
+        LEFT JOIN ledger.workflow AS w ON w.unit = i.unit AND w.document = i.reference
+        LEFT JOIN ledger.document AS d ON d.unit = i.unit AND d.document = i.reference
+        LEFT JOIN ledger.budget_line AS l ON l.unit = i.unit
+            AND l.fiscal_year = i.fiscal_year AND l.budget_line = i.budget_line
+        LEFT JOIN ledger.budget_line AS t ON t.unit = i.unit
+            AND t.fiscal_year = i.fiscal_year AND t.budget_line = i.to_line
+    ),
+    counted AS (
+        INSERT INTO ledger.counter AS c (unit, kind, fiscal_year, last_number)
+        SELECT unit, kind, fiscal_year, 1 FROM judged WHERE outcome = 'ok' AND kind IS NOT NULL
+        ON CONFLICT (unit, kind, fiscal_year) DO UPDATE SET last_number = c.last_number + 1
+        RETURNING unit, last_number
+    ),
+    accepted AS MATERIALIZED (
+        SELECT j.*, c.last_number AS number, j.unit::bigint * 10000000 + j.document_count + 1 AS document,
+            CASE
+                WHEN j.close_period IS NOT NULL
+                    THEN format('{"period":"%s","status":"closed"}', ledger.period_text(j.close_period))
+                WHEN j.kind IS NULL THEN ledger.answer_text(
+                    j.reference, j.seen_number, j.seen_kind, j.seen_period, j.to_status)
+                ELSE ledger.answer_text(j.unit::bigint * 10000000 + j.document_count + 1,
+                    c.last_number, j.kind, j.period, j.status)
+            END AS new_answer
+        FROM judged AS j LEFT JOIN counted AS c ON c.unit = j.unit WHERE j.outcome = 'ok'
+    ),
+    write_document AS (
+        INSERT INTO ledger.document (unit, document, kind, fiscal_year, number, period, date, key,
+            prepared_by, gross, amount, withholding_tax, budget_line, to_line, party, note,
+            reference, status)
+        SELECT unit, document, kind, fiscal_year, number, period, date, key, account, gross, amount,
+            withholding_tax, budget_line, to_line, party, note, reference, status
+        FROM accepted WHERE kind IS NOT NULL
+    ),
+    write_line AS (
+        INSERT INTO ledger.line (unit, document, position, period, account, debit, credit)
+        SELECT a.unit, a.document, l.position, a.period, l.account, l.debit, l.credit
+        FROM accepted AS a CROSS JOIN LATERAL unnest(a.accounts, a.debits, a.credits)
+            WITH ORDINALITY AS l (account, debit, credit, position)
+        RETURNING unit, period, account, debit, credit
+    ),
+    write_balance AS (
+        INSERT INTO ledger.balance AS b (unit, period, account, debit, credit)
+        SELECT unit, period, account, sum(debit), sum(credit) FROM write_line
+        GROUP BY unit, period, account
+        ON CONFLICT (unit, period, account)
+        DO UPDATE SET debit = b.debit + excluded.debit, credit = b.credit + excluded.credit
+    ),
+    write_book AS (
+        UPDATE ledger.book AS b
+        SET document_count = b.document_count + (a.kind IS NOT NULL)::int,
+            closed_through = coalesce(a.close_period, b.closed_through)
+        FROM accepted AS a WHERE b.unit = a.unit
+    ),
+    write_budget AS (
+        UPDATE ledger.budget_line AS l
+        SET committed = l.committed + e.committed, paid = l.paid + e.paid,
+            transferred = l.transferred + e.transferred
+        FROM (
+            SELECT unit, fiscal_year, budget_line, committed, paid, transferred
+            FROM accepted WHERE budget_line IS NOT NULL
+            UNION ALL
+            SELECT unit, fiscal_year, to_line, 0, 0, amount FROM accepted WHERE to_line IS NOT NULL
+        ) AS e
+        WHERE l.unit = e.unit AND l.fiscal_year = e.fiscal_year AND l.budget_line = e.budget_line
+    ),
+    start_workflow AS (
+        INSERT INTO ledger.workflow (unit, document, status, is_open, open_amount, people)
+        SELECT unit, document, status, true, amount, ARRAY[account] FROM accepted WHERE is_open
+    ),
+    step_workflow AS (
+        UPDATE ledger.workflow AS w
+        SET open_amount = w.open_amount - a.taken, people = w.people || a.account,
+            status = CASE WHEN a.taken = w.open_amount OR a.taken = 0 THEN a.to_status
+                ELSE w.status END,
+            is_open = w.open_amount > a.taken
+        FROM accepted AS a
+        WHERE a.reference IS NOT NULL AND w.unit = a.unit AND w.document = a.reference
+    ),
+    write_request AS (
+        INSERT INTO ledger.request (unit, key, payload_hash, account, answer)
+        SELECT unit, key, payload_hash, account, new_answer FROM accepted
+    )
+    SELECT j.place, j.outcome, coalesce(a.new_answer, j.answer)
+    FROM judged AS j LEFT JOIN accepted AS a ON a.place = j.place;
+END $$;
+
+-- Count what must never be: one row per invariant, 0 in a right ledger. For tests and auditors.
+CREATE FUNCTION ledger.audit() RETURNS TABLE (invariant text, violations bigint) LANGUAGE sql AS $$
+    SELECT 'document_balances', count(*) FROM (
+        SELECT FROM ledger.document AS d LEFT JOIN ledger.line AS l USING (unit, document)
+        GROUP BY d.unit, d.document, d.gross
+        HAVING coalesce(sum(l.debit), 0) <> d.gross OR coalesce(sum(l.credit), 0) <> d.gross
+    ) AS v
+    UNION ALL
+    SELECT 'lines_without_document', count(*)
+    FROM ledger.line AS l LEFT JOIN ledger.document AS d USING (unit, document)
+    WHERE d.document IS NULL OR d.period <> l.period
+    UNION ALL
+    SELECT 'period_balances', count(*) FROM (
+        SELECT FROM ledger.line GROUP BY unit, period HAVING sum(debit) <> sum(credit)
+    ) AS v
+    UNION ALL
+    SELECT 'numbers_gapless', count(*) FROM (
+        SELECT unit, kind, fiscal_year, count(*) AS documents, min(number) AS low, max(number) AS high
+        FROM ledger.document GROUP BY unit, kind, fiscal_year
+    ) AS n FULL JOIN ledger.counter AS c USING (unit, kind, fiscal_year)
+    WHERE (n.low = 1 AND n.high = n.documents AND n.high = c.last_number) IS NOT TRUE
+    UNION ALL
+    SELECT 'budget_negative', count(*) FROM ledger.budget_line
+    WHERE appropriated + transferred - committed - paid < 0
+    UNION ALL
+    SELECT 'budget_transfers_sum_to_zero', count(*) FROM (
+        SELECT FROM ledger.budget_line GROUP BY unit, fiscal_year HAVING sum(transferred) <> 0
+    ) AS v
+    UNION ALL
+    SELECT 'trial_balance_is_lines', count(*) FROM (
+        SELECT unit, period, account, sum(debit) AS debit, sum(credit) AS credit
+        FROM ledger.line GROUP BY unit, period, account
+    ) AS l FULL JOIN ledger.balance AS b USING (unit, period, account)
+    WHERE (l.debit = b.debit AND l.credit = b.credit) IS NOT TRUE
+    UNION ALL
+    SELECT 'two_persons_on_a_payment', count(*)
+    FROM ledger.document AS p JOIN ledger.document AS r
+        ON r.unit = p.unit AND r.document = p.reference
+    WHERE p.kind = 'payment' AND p.prepared_by = r.prepared_by
+$$;

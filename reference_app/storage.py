@@ -1,0 +1,201 @@
+"""The database, as one object: named queries, pools with limits, errors in three words.
+
+Every statement of the program stands in queries.sql and is sent with its name in front. A failure
+is translated here, once: `NotExecuted` (rolled back for sure), `Rejected` (the database refused the
+content) or `Uncertain` (the connection was lost on the way: it may have happened). Reads are sent
+again when the connection was lost, with a limit; postings are not, the posting queue does that
+with their keys.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from time import monotonic
+from typing import Any, Final
+
+import asyncpg
+
+from reference_app.metrics import Metrics
+from reference_app.problems import Problem
+from reference_app.settings import Settings
+
+SCHEMA_FILE = Path(__file__).with_name("schema.sql")
+QUERIES_FILE = Path(__file__).with_name("queries.sql")
+READ_PAUSES_S: Final = (
+    0.05,
+    0.1,
+    0.2,
+    0.4,
+    0.8,
+    1.6,
+)  # a restart takes 0.2-2 s
+RECYCLE_NEVER: Final = 10**9
+
+# A plan made while the tables were empty must not live on, and every query addresses rows by unit
+# first: so plans are generic and walk the indexes.
+SESSION_SETTINGS: Final = {
+    "jit": "off",
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "idle_in_transaction_session_timeout": "5000",
+}
+LOST: Final = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+    TimeoutError,
+)
+PASSING_CLASSES: Final = ("53", "55", "57")  # SQLSTATE: resources, locks, operator intervention
+CONTENT_CLASSES: Final = ("22", "23", "P0")  # SQLSTATE: data exception, integrity, raised by us
+
+
+class NotExecuted(Exception):
+    """Rolled back for sure; it may be sent again."""
+
+
+class Rejected(Exception):
+    """The database refused what was sent; sending it again gives the same."""
+
+
+class Uncertain(Exception):
+    """The answer was lost: it may have happened."""
+
+
+def read_queries(path: Path = QUERIES_FILE) -> dict[str, str]:
+    """Return the statements of queries.sql by name, each opening with its name as a comment."""
+    queries: dict[str, str] = {}
+    for part in path.read_text(encoding="utf-8").split("-- name: ")[1:]:
+        name, _, text = part.partition("\n")
+        body = "\n".join(line for line in text.splitlines() if not line.startswith("--"))
+        queries[name.strip()] = f"/* {name.strip()} */ {body.strip()}"
+    return queries
+
+
+class Storage:
+    """Pools for reading and for posting, apart, so that neither starves the other."""
+
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+        self.queries = read_queries()
+        self._settings = settings
+        self._metrics = metrics
+        self._readers: Any = None
+        self._posters: Any = None
+
+    async def open(self) -> None:
+        """Connect. Raises what the driver raises when the database is not there."""
+        logging.getLogger("asyncpg.pool").setLevel(logging.CRITICAL)  # else a traceback per attempt
+        lock_timeout = {"lock_timeout": str(self._settings.lock_timeout_ms)}
+        self._readers = await self._pool(self._settings.read_connections, lock_timeout)
+        self._posters = await self._pool(self._settings.posting_lanes, lock_timeout)
+
+    async def _pool(self, size: int, settings: dict[str, str]) -> Any:
+        return await asyncpg.create_pool(
+            self._settings.database_url,
+            min_size=size,
+            max_size=size,
+            max_queries=RECYCLE_NEVER,
+            max_inactive_connection_lifetime=0,
+            command_timeout=self._settings.command_timeout_s,
+            timeout=self._settings.acquire_timeout_s,
+            reset=_keep_session,
+            server_settings=SESSION_SETTINGS
+            | settings
+            | {"application_name": f"ledger/{self._settings.worker_name}"},
+        )
+
+    async def close(self, limit_s: float) -> None:
+        """Close the pools; what does not close within *limit_s* is cut off."""
+        for pool in (self._readers, self._posters):
+            if pool is None:
+                continue
+            try:
+                async with asyncio.timeout(limit_s):
+                    await pool.close()
+            except (TimeoutError, *LOST):
+                pool.terminate()
+
+    async def text(self, name: str, *arguments: object) -> str | None:
+        """Return the one value of a read, or None when there is no row."""
+        rows = await self.rows(name, *arguments)
+        return rows[0][0] if rows else None
+
+    async def rows(self, name: str, *arguments: object) -> Sequence[Any]:
+        """Return the rows of a read; again after a lost connection, then the problem `shed`."""
+        query = self.queries[name]
+        deadline = monotonic() + self._settings.deadline_s
+        for pause_s in READ_PAUSES_S:
+            try:
+                async with self._reader() as connection:
+                    return await connection.fetch(query, *arguments)
+            except LOST:
+                pass
+            except asyncpg.DataError as error:
+                raise Problem("invalid", "a value is out of range") from error
+            except asyncpg.PostgresError as error:
+                if error.sqlstate[:2] not in PASSING_CLASSES:
+                    raise
+            if monotonic() + pause_s > deadline:
+                break
+            await asyncio.sleep(pause_s)
+        raise Problem("shed", "the database does not answer")
+
+    @asynccontextmanager
+    async def _reader(self) -> AsyncIterator[Any]:
+        asked_at = monotonic()
+        try:
+            async with asyncio.timeout(self._settings.acquire_timeout_s):
+                connection = await self._readers.acquire()
+        except TimeoutError as error:
+            raise Problem("shed", "no connection became free in time") from error
+        self._metrics.observe("pool_wait_seconds", monotonic() - asked_at)
+        try:
+            yield connection
+        finally:
+            await self._readers.release(connection)
+
+    async def stream(
+        self, name: str, *arguments: object, rows_per_fetch: int
+    ) -> AsyncIterator[str]:
+        """Yield the first column of a long read, fetched in portions; not restarted when lost."""
+        async with self._reader() as connection, connection.transaction(readonly=True):
+            cursor = await connection.cursor(self.queries[name], *arguments)
+            while rows := await cursor.fetch(rows_per_fetch):
+                yield "\n".join(row[0] for row in rows) + "\n"
+
+    @asynccontextmanager
+    async def poster(self) -> AsyncIterator[Any]:
+        """Lend a connection for postings."""
+        try:
+            async with asyncio.timeout(self._settings.acquire_timeout_s):
+                connection = await self._posters.acquire()
+        except (asyncpg.PostgresError, *LOST) as error:
+            raise NotExecuted(f"no connection: {error!r}") from error
+        try:
+            yield connection
+        finally:
+            await self._posters.release(connection)
+
+    async def post(self, units: list[int], batch: str) -> Sequence[Any]:
+        """Send one batch of postings. Raises `NotExecuted`, `Rejected` or `Uncertain`."""
+        async with self.poster() as connection:
+            try:
+                return await connection.fetch(self.queries["post"], units, batch)
+            except LOST as error:
+                raise Uncertain(repr(error)) from error
+            except asyncpg.PostgresError as error:
+                if error.sqlstate[:2] in CONTENT_CLASSES:
+                    raise Rejected(str(error)) from error
+                raise NotExecuted(repr(error)) from error
+
+
+async def _keep_session(_connection: Any) -> None:
+    """Replace the driver's reset, a round trip per release: our sessions hold no state."""

@@ -1,0 +1,1 @@
+"""What each section of the page says: read folder in, rows and sentences out, no HTML."""

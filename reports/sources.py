@@ -1,0 +1,170 @@
+"""Everything the page is made of, read from one run folder: the only I/O of a report.
+
+What is missing is `None` and the page says so; what is broken is refused as `BadSetup` with its
+file. Samples are folded here and dropped, so that the page never holds more than small tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from contracts.reading import ContractError, read_contract
+from contracts.records import FaultEvent
+from contracts.terms import Bilingual, Clause, Contract
+from harness.columns import EvidenceMissing
+from harness.failures import BadSetup
+from harness.measurements import read_measurements
+from harness.run_folder import Manifest, RunFolder
+from reports.columns import read_readings
+from reports.figures.resources import ResourceStack, resource_stack
+from reports.folds import Folded, fold, timeline_of
+from reports.names import UNIT_TYPES
+from reports.reading import (
+    FindingText,
+    Judged,
+    read_faults,
+    read_findings,
+    read_manifest,
+    read_verdict,
+)
+from reports.wording import same
+from scenarios.place_names import PROVINCES_TH
+from scenarios.population import (
+    SEED_DEFAULT,
+    UNITS_PER_PROVINCE,
+    Population,
+    build_population,
+    province_names_en,
+)
+
+# The population generator knows nothing above this; a manifest that asks for more is not ours.
+_UNITS_MAX: Final = 60_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitName:
+    """What a reader knows a unit by."""
+
+    name: Bilingual
+    type: Bilingual
+    province: Bilingual
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """One run folder as read. `unit_names` is None when the register could not be reproduced."""
+
+    folder: Path
+    manifest: Manifest
+    judged: Judged | None
+    findings: tuple[FindingText, ...] | None
+    contract: Contract | None
+    faults: tuple[FaultEvent, ...]
+    folded: Folded | None
+    resources: ResourceStack | None
+    unit_names: Mapping[int, UnitName] | None
+    has_books: bool
+    has_evidence: bool
+
+    def clause(self, clause_id: str) -> Clause | None:
+        """Return the clause of the contract with this id."""
+        if self.contract is None:
+            return None
+        return next((clause for clause in self.contract.clauses if clause.id == clause_id), None)
+
+
+def read_sources(run: Path) -> Sources:
+    """Read one run folder. Raises `BadSetup` when it is none, or when a part of it is broken."""
+    folder = RunFolder(run)
+    manifest = read_manifest(folder)
+    folded = _read_folded(folder, manifest)
+    return Sources(
+        folder=run,
+        manifest=manifest,
+        judged=read_verdict(folder),
+        findings=read_findings(folder),
+        contract=_read_contract(folder),
+        faults=read_faults(folder),
+        folded=folded,
+        resources=_read_resources(folder, manifest, folded),
+        unit_names=_read_unit_names(manifest, folded),
+        has_books=any(folder.books_after.glob("*.parquet")),
+        has_evidence=(run / "evidence.json").exists(),
+    )
+
+
+def _read_folded(folder: RunFolder, manifest: Manifest) -> Folded | None:
+    if not any(folder.samples.glob("*.parquet")):
+        return None
+    try:
+        measurements = read_measurements(folder.samples)
+    except EvidenceMissing as error:
+        raise BadSetup(
+            what=error.text.en,
+            where=str(folder.samples),
+            mend="take an unbroken copy of the run folder",
+        ) from error
+    return fold(measurements, manifest.phases, manifest.t0_ns)
+
+
+def _read_contract(folder: RunFolder) -> Contract | None:
+    if not folder.contract.exists():
+        return None
+    try:
+        return read_contract(folder.contract)
+    except ContractError as error:
+        raise BadSetup(
+            what=error.what, where=f"{error.file}:{error.line}", mend=error.mend
+        ) from error
+
+
+def _read_resources(
+    folder: RunFolder, manifest: Manifest, folded: Folded | None
+) -> ResourceStack | None:
+    readings = read_readings(folder.readings, "host", ("cpu_share", "cpu_count"))
+    if readings is None:
+        return None
+    timeline = folded.timeline if folded else timeline_of(max(1.0, manifest.duration_s))
+    return resource_stack(readings, timeline, manifest.t0_ns)
+
+
+def _read_unit_names(manifest: Manifest, folded: Folded | None) -> Mapping[int, UnitName] | None:
+    """Reproduce the register from the manifest; None when its hash shows that it is another one."""
+    if folded is None or not 0 < manifest.population_units <= _UNITS_MAX:
+        return None
+    population = _population(manifest)
+    if population is None:
+        return None
+    english = province_names_en()
+    provinces = {
+        code: Bilingual(th=name, en=english.get(code, str(code)))
+        for code, name in PROVINCES_TH.items()
+    }
+    office = UNIT_TYPES["provincial_office"]
+    names = {
+        code * UNITS_PER_PROVINCE: UnitName(name=office, type=office, province=province)
+        for code, province in provinces.items()
+    }
+    for unit in population.units:
+        names[unit.unit] = UnitName(
+            name=Bilingual(th=unit.name_th, en=unit.name_en),
+            type=UNIT_TYPES.get(unit.type, same(unit.type)),
+            province=provinces.get(unit.province, same(unit.province)),
+        )
+    return names
+
+
+def _population(manifest: Manifest) -> Population | None:
+    for seed in dict.fromkeys((manifest.seed, SEED_DEFAULT)):
+        try:
+            population = build_population(
+                composition=manifest.composition, seed=seed, scale=manifest.scale
+            )
+        except (ValueError, KeyError, ArithmeticError):
+            return None
+        if population.sha256 == manifest.population_sha256:
+            return population
+    return None

@@ -1,0 +1,69 @@
+"""What a dialect is: the pure translation between a journey's steps and one kind of system's HTTP.
+
+A dialect turns a Step into a Request and an Answer into a Reply, and reads that system's final
+books. It opens no connection and keeps no state; the engine and the harness send what it says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from scenarios.journeys.vocabulary import Reply, Step
+from scenarios.outcomes import Ending
+
+
+class Request(NamedTuple):
+    """One HTTP request. `target` is a path with query on the system under test, or, for another
+    host (the identity provider), a whole http or https address.
+    """
+
+    method: str
+    target: str
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+
+
+class Answer(NamedTuple):
+    """How an exchange ended and, when it was answered, with what. `head` is the raw status line
+    and headers, each line ended by CRLF.
+    """
+
+    ending: Ending
+    status: int = 0
+    head: bytes = b""
+    body: bytes = b""
+
+    def header(self, name: str) -> str | None:
+        """Return the first header called *name* (any case), None when there is none."""
+        start = self.head.lower().find(b"\r\n%b:" % name.lower().encode())
+        if start < 0:
+            return None
+        start += len(name) + 3
+        end = self.head.find(b"\r\n", start)
+        return self.head[start : end if end >= 0 else None].strip().decode("latin-1")
+
+
+BookColumns = Mapping[str, Mapping[str, Sequence[Any]]]
+
+
+class Dialect(Protocol):
+    """The seam between the harness and one kind of system."""
+
+    def request(self, step: Step, token: str) -> Request:
+        """Translate *step*, asked by the holder of *token* (empty when not signed in)."""
+        ...
+
+    def reply(self, step: Step, answer: Answer) -> Reply:
+        """Say what *answer* means for *step*; never raises, whatever the target sent."""
+        ...
+
+    def read_books_requests(
+        self, provinces: Sequence[int], fiscal_year: int, *, token: str
+    ) -> tuple[Request, ...]:
+        """Return the reads of the complete books of *provinces*, for the holder of *token*."""
+        ...
+
+    def parse_books(self, body: bytes) -> BookColumns:
+        """Return table -> column -> values for the tables of `contracts.records.BOOKS_COLUMNS`."""
+        ...

@@ -1,0 +1,116 @@
+"""Whatever is wrong before the load: one clear line, status 3, no run folder, nothing running."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.conftest import CONTRACT, Command, Start
+
+TINY = ("accept", "--scale", "0.003", "--duration", "10", "--faults", "none", "--workers", "1")
+WITHOUT = """
+import sys
+sys.modules[{package!r}] = None
+from harness.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def _assert_refused(command: Command, *words: str) -> None:
+    status = command.finish()
+    said = command.errors.read_text()
+    assert status == 3, said
+    assert len(command.complaints) == 1, said
+    (line,) = command.complaints
+    assert line.startswith("monthend: ")
+    for word in words:
+        assert word in line
+    assert command.output == ""
+    command.await_no_children()
+    assert not list(command.out.glob("*")), "a run that never began leaves no folder"
+
+
+def test_a_dead_target(start: Start) -> None:
+    with socket.socket() as holder:  # bound and not listening: nobody else gets the port
+        holder.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{holder.getsockname()[1]}"
+        _assert_refused(start(*TINY[:-2], "--target", url), url, "nothing listens there")
+
+
+def test_a_wrong_url(start: Start) -> None:
+    _assert_refused(start(*TINY[:-2], "--target", "localhost:8080"), "not the URL of a target")
+
+
+def test_a_port_in_use(start: Start) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = str(server.getsockname()[1])
+        command = start("target", "--scale", "0.003", "--port", port, with_out=False)
+        _assert_refused(command, port, "the port cannot be used")
+
+
+def test_a_place_that_cannot_be_written(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    out = str(tmp_path / "file" / "runs")
+    _assert_refused(start(*TINY, "--out", out, with_out=False), out, "cannot be written")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    if os.geteuid() != 0:
+        pytest.skip("a disk of 1 MB can be mounted by root only")
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        pytest.skip("this machine does not let us mount a disk of 1 MB")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+def test_a_full_disk(start: Start, small_disk: Path) -> None:
+    out = str(small_disk / "runs")
+    _assert_refused(start(*TINY, "--out", out, with_out=False), "the disk has", "MB left")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("samples_min: 60", "samples_minimum: 60", "samples_minimum"),
+        ("unit: ms}", "unit: parsec}", "parsec"),
+        ("id: new-elaas", "id: [", "contract.yaml:"),
+        ("composition: A", "composition: Z", "Z"),
+    ],
+)
+def test_a_broken_contract(start: Start, tmp_path: Path, old: str, new: str, says: str) -> None:
+    path = tmp_path / "contract.yaml"
+    text = CONTRACT.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    _assert_refused(start(*TINY, "--contract", str(path)), says, str(path))
+
+
+@pytest.mark.parametrize("package", ["aiohttp", "numpy", "pyarrow", "yaml", "psutil"])
+def test_a_missing_package(start: Start, package: str) -> None:
+    command = start(*TINY, code=WITHOUT.format(package=package))
+    _assert_refused(command, f"package {package} is missing: run make setup")
+
+
+def test_a_defect_that_does_not_exist(start: Start) -> None:
+    _assert_refused(start(*TINY, "--defect", "M99"), "M99")
+
+
+def test_a_load_process_that_cannot_start(start: Start) -> None:
+    """The engine's own packages are imported in its process; the line still names the cause."""
+    code = (
+        "import sys\n"
+        "import harness.load\n"
+        "harness.load.LOCUSTFILE = 'scenarios/no_such_file.py'\n"
+        "from harness.cli import main\n"
+        "sys.exit(main(sys.argv[1:]))\n"
+    )
+    _assert_refused(start(*TINY, code=code), "load process 0", "no_such_file")

@@ -1,0 +1,241 @@
+"""Synthetic run folders: what a run on a right ledger leaves behind, as rows for a test to change.
+
+`good_run(seed)` plays sessions against a small honest ledger; `FakeRun.write` puts the rows on disk
+as a sealed run folder. Known damage stands in `tests.fakes.run_damage`.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from contracts.records import (
+    BOOKS_COLUMNS,
+    OPERATION_DTYPE,
+    READING_COLUMNS,
+    SAMPLE_DTYPE,
+    Failure,
+    FaultEvent,
+    Outcome,
+    Phase,
+)
+from harness.run_folder import Manifest, RunFolder
+from tests.fakes.judge_contract import SHA
+from tests.fakes.small_ledger import BANK, CASH, KINDS, LINES, MS, T0, Row, S, SmallLedger, Work
+
+OPERATIONS = [("view_worklist", "read"), ("create_receipt", "post"),
+              ("report_trial_balance", "report"), ("start_sign_in", "login"),
+              ("authorize_at_provider", "provider"), ("post_into_closed_period", "probe"),
+              ("pry_into_other_unit", "probe")]  # fmt: skip
+READ, POST, REPORT, LOGIN, PROVIDER, LATE_POST, PRY = range(7)
+
+
+@dataclass
+class FakeRun:
+    """A run as rows, to be changed and then written."""
+
+    manifest: Manifest
+    samples: list[Row]
+    operations: list[Row]
+    before: dict[str, list[Row]]
+    after: dict[str, list[Row]]
+    faults: list[FaultEvent]
+    host_cpu: list[tuple[int, float]]
+    load_cpu: float = 0.3
+
+    def document_of(self, kind: str, place: int = 0) -> Row:
+        """Return a document of *kind* that was made during the run."""
+        old = {document["document"] for document in self.before["documents"]}
+        return [
+            d for d in self.after["documents"] if d["kind"] == kind and d["document"] not in old
+        ][place]
+
+    def write(self, path: Path) -> RunFolder:
+        """Write everything as a sealed run folder."""
+        folder = RunFolder(path)
+        folder.create()
+        folder.write_manifest(self.manifest)
+        write_samples(folder.samples / "load-0.parquet", self.samples)
+        write_operations(folder.operations / "load-0.parquet", self.operations)
+        write_books(folder.books_before, self.before)
+        write_books(folder.books_after, self.after)
+        for event in self.faults:
+            folder.append_fault(event)
+        self._write_readings(folder)
+        return folder
+
+    def _write_readings(self, folder: RunFolder) -> None:
+        rows = [(at, "host", "host", "cpu_share", share, "share") for at, share in self.host_cpu]
+        rows.append((T0 + 200 * S, "host", "host", "ended", 1.0, "count"))
+        columns = {name: [row[i] for row in rows] for i, name in enumerate(READING_COLUMNS)}
+        pq.write_table(pa.table(columns), folder.readings / "host.parquet")
+        lines = [{"event": "ready"}, {"event": "started"}]
+        lines += [{"event": "progress", "at_ns": T0 + second * S, "cpu_share": self.load_cpu}
+                  for second in range(120)]  # fmt: skip
+        lines.append({"event": "finished", "dropped_sessions": 0})
+        (folder.readings / "load-0.jsonl").write_bytes(b"\n".join(map(orjson.dumps, lines)))
+
+
+def write_samples(path: Path, rows: list[Row], **header: Any) -> None:
+    """Write samples as a sealed log."""
+    content = {"format_version": 1, "process_index": 0, "t0_ns": T0,
+               "operations": [{"name": n, "kind": k} for n, k in OPERATIONS], **header}  # fmt: skip
+    names = [name for name in SAMPLE_DTYPE.names or () if name != "padding"]
+    _write_sealed(path, rows, names, SAMPLE_DTYPE, content)
+
+
+def write_operations(path: Path, rows: list[Row], **header: Any) -> None:
+    """Write operations as a sealed log."""
+    content = {"format_version": 1, "process_index": 0, "kinds": KINDS, "budget_lines": LINES,
+               "cash_accounts": [CASH, BANK], **header}  # fmt: skip
+    split = [
+        row | {"key_high": row["key"] >> 64, "key_low": row["key"] & (1 << 64) - 1} for row in rows
+    ]
+    _write_sealed(path, split, list(OPERATION_DTYPE.names or ()), OPERATION_DTYPE, content)
+
+
+def _write_sealed(
+    path: Path, rows: list[Row], names: list[str], dtype: np.dtype[Any], header: Row
+) -> None:
+    table = pa.table(
+        {name: pa.array(np.array([row[name] for row in rows], dtype=dtype[name])) for name in names}
+    )
+    pq.write_table(table.replace_schema_metadata({b"header": orjson.dumps(header)}), path)
+
+
+def write_books(folder: Path, tables: dict[str, list[Row]]) -> None:
+    """Write one reading of the books."""
+    documents, lines = [], []
+    for document in tables["documents"]:
+        row = {name: document.get(name) for name in BOOKS_COLUMNS["documents"]}
+        row |= {"key_high": document["key"] >> 64, "key_low": document["key"] & (1 << 64) - 1,
+                "gross_satang": document["gross"]}  # fmt: skip
+        documents.append(row)
+        lines += [
+            {"unit": document["unit"], "document": document["document"], "account": account,
+             "debit_satang": debit, "credit_satang": credit}
+            for account, debit, credit in document["lines"]
+        ]  # fmt: skip
+    for name, rows in {**tables, "documents": documents, "lines": lines}.items():
+        write_table(folder / f"{name}.parquet", name, rows)
+
+
+def write_table(path: Path, name: str, rows: list[Row]) -> None:
+    """Write one table of the books."""
+    columns = {}
+    for column in BOOKS_COLUMNS[name]:
+        kind = None
+        if column in ("key_high", "key_low"):
+            kind = pa.uint64()
+        elif column.endswith("_satang") or column == "document":
+            kind = pa.int64()
+        elif column in ("unit", "number", "fiscal_year", "period", "line_count", "class"):
+            kind = pa.int32()
+        elif column.startswith("is_"):
+            kind = pa.bool_()
+        else:
+            kind = pa.string()
+        columns[column] = pa.array([row[column] for row in rows], type=kind)
+    pq.write_table(pa.table(columns), path)
+
+
+PHASES = (
+    Phase(name="ramp", started_ns=T0, ended_ns=T0 + 10 * S, is_measured=False),
+    Phase(name="steady", started_ns=T0 + 10 * S, ended_ns=T0 + 30 * S, is_measured=True),
+    Phase(name="peak", started_ns=T0 + 30 * S, ended_ns=T0 + 60 * S, is_measured=True),
+    Phase(name="faults", started_ns=T0 + 60 * S, ended_ns=T0 + 120 * S, is_measured=False),
+)
+STEADY_PER_S, PEAK_PER_S = 20, 32
+
+
+def _manifest(units: int, sessions: int) -> Manifest:
+    per_s = [PEAK_PER_S if 30 <= second < 60 else STEADY_PER_S for second in range(120)]
+    return Manifest(
+        run_id="fake", created_at="2026-11-23T06:00:00Z", command=("monthend", "accept"),
+        versions={"monthend": "0.1.0"}, machine={"cores": 2}, seed=7, scale=1.0, level="L2",
+        demand="base", composition="A", duration_s=120.0, think_scale=0.03,
+        business_date="2025-12-01", workers=1, contract_id="fake", contract_sha256=SHA,
+        population_units=units, population_accounts=units * 3, population_sha256="p" * 64,
+        plan_sha256="q" * 64, planned_sessions=sessions, planned_requests=sum(per_s),
+        planned_by_operation={"start_sign_in": 10_000}, planned_by_activity={},
+        planned_per_s=tuple(per_s), target_kind="embedded", target_url="http://127.0.0.1:1",
+        fingerprint={"name": "fake", "version": "1", "database_version": "18", "fsync": "on",
+                     "synchronous_commit": "on"},
+        faults_requested=("worker_kill",), t0_ns=T0, phases=PHASES,
+        load_processes=({"index": 0},), ended="completed",
+    )  # fmt: skip
+
+
+def good_run(
+    seed: int = 1, *, units: int = 8, operations: int = 160, indefinite_share: float = 0.05,
+    shed_share: float = 0.05,
+) -> FakeRun:  # fmt: skip
+    """Return a run on an honest ledger, all clauses of `contract()` MET."""
+    chance = random.Random(seed)
+    numbers = [10 * 100_000 + sequence for sequence in range(1, units + 1)]
+    ledger = SmallLedger(units=numbers)
+    ledger.fill()
+    before = ledger.tables()
+    work = Work(ledger, chance, indefinite_share=indefinite_share, shed_share=shed_share)
+    for _ in range(operations):
+        work.one_operation()
+    work.close_a_month()
+    work.pry()
+    samples = _samples(chance, numbers)
+    return FakeRun(
+        manifest=_manifest(units, len({row["session"] for row in samples})),
+        samples=samples, operations=work.rows, before=before, after=ledger.tables(),
+        faults=[FaultEvent(name="worker_kill", target="app worker 1", injected_ns=T0 + 70 * S,
+                           healed_ns=T0 + 72 * S, detail="pid 1 of 2 workers; died after 1 ms")],
+        host_cpu=[(T0 + second * S, 0.6) for second in range(120)],
+    )  # fmt: skip
+
+
+def _samples(chance: random.Random, units: list[int]) -> list[Row]:
+    """Return what a target that answers everything in 5 to 45 ms leaves behind."""
+    rows: list[Row] = []
+    session = 0
+    for second in range(120):
+        per_s = PEAK_PER_S if 30 <= second < 60 else STEADY_PER_S
+        for place in range(per_s // 4):
+            start = T0 + second * S + place * (4 * S // per_s)
+            unit = units[session % len(units)]
+            for step in range(4):
+                operation = [READ, POST, REPORT, LOGIN][step]
+                planned = start + step * 100 * MS
+                rows.append(sample(session, unit, operation, planned,
+                                   took_ns=chance.randrange(5, 45) * MS, step=step))  # fmt: skip
+            session += 1
+    for place in range(10):  # people who try what they may not
+        rows.append(sample(session, units[0], PRY, T0 + (12 + place) * S, took_ns=5 * MS)
+                    | {"status": 403, "outcome": Outcome.REFUSED,
+                       "failure": Failure.EXPECTED_REFUSAL})  # fmt: skip
+        session += 1
+    return rows
+
+
+def sample(
+    session: int, unit: int, operation: int, planned_ns: int, *, took_ns: int, step: int = 0
+) -> Row:
+    """Return one request that was answered rightly."""
+    sent_ns = planned_ns + MS // 2
+    return {
+        "planned_ns": planned_ns, "sent_ns": sent_ns, "first_byte_ns": sent_ns + took_ns // 2,
+        "done_ns": sent_ns + took_ns, "session": session, "unit": unit, "bytes_in": 500,
+        "operation": operation, "status": 200, "step": step, "attempt": 0, "outcome": Outcome.OK,
+        "failure": Failure.NONE,
+    }  # fmt: skip
+
+
+def unanswered(row: Row, failure: Failure = Failure.TIMEOUT) -> Row:
+    """Return *row* as a request that got no answer."""
+    row["outcome"], row["failure"], row["status"] = Outcome.INDEFINITE, failure, 0
+    row["done_ns"] = row["sent_ns"] + 30 * S
+    return row
