@@ -105,7 +105,12 @@ QUANTITY_RULES: Final[Mapping[Quantity, QuantityRule]] = {
     Quantity.ACKNOWLEDGED_LOSS: QuantityRule(unit=Unit.COUNT, side=Side.AT_MOST, bound=COUNT),
     Quantity.SHED_HONESTY: QuantityRule(unit=Unit.COUNT, side=Side.AT_MOST, bound=COUNT),
     Quantity.RECOVERY: QuantityRule(
-        unit=Unit.S, side=Side.AT_MOST, bound=POSITIVE, selectors=FAULTS
+        unit=Unit.S, side=Side.AT_MOST, bound=POSITIVE, selectors=FAULTS,
+        parameters={
+            "level_share": NumberRule(above=0, at_most=1),
+            "consecutive_s": POSITIVE,
+            "answered_within_s": POSITIVE,
+        },
     ),
     Quantity.IDLE_SATURATION: QuantityRule(
         unit=Unit.COUNT, side=Side.AT_MOST, bound=COUNT,

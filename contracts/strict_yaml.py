@@ -20,14 +20,17 @@ _NUMBER: Final = re.compile(r"-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,12})?")
 
 
 class ContractError(ValueError):
-    """One line for a human: file, line, key, what is wrong there, and how to mend it."""
+    """One line for a human: file, line, key, what is wrong there, and how to mend it.
+
+    `what` names the key by itself, so that whoever passes the error on cannot lose it.
+    """
 
     def __init__(self, *, file: str, line: int, key: str, what: str, mend: str) -> None:
         super().__init__(file, line, key, what, mend)
         self.file = file
         self.line = line
         self.key = key
-        self.what = what
+        self.what = f"{key}: {what}" if key else what
         self.mend = mend
 
     @property
@@ -36,8 +39,7 @@ class ContractError(ValueError):
         return f"{self.file}:{self.line}" if self.line else self.file
 
     def __str__(self) -> str:
-        key = f"{self.key}: " if self.key else ""
-        return f"{self.where}: {key}{self.what}; {self.mend}"
+        return f"{self.where}: {self.what}; {self.mend}"
 
 
 def line_of(node: yaml.Node) -> int:

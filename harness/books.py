@@ -45,12 +45,19 @@ class Books:
     kinds: Vocabulary
     budget_lines: Vocabulary
 
+    @cached_property
+    def _opened(self) -> dict[str, ColumnFile]:
+        return {}
+
     def table(self, table: str) -> ColumnFile:
         """Open one table. Raises `EvidenceMissing`."""
-        paths = sorted(
-            [*self.folder.glob(f"{table}.parquet"), *self.folder.glob(f"{table}-*.parquet")]
-        )
-        return open_columns(f"{self.name}/{table}", paths, BOOKS_COLUMNS[table])
+        if table not in self._opened:
+            paths = sorted(
+                [*self.folder.glob(f"{table}.parquet"), *self.folder.glob(f"{table}-*.parquet")]
+            )
+            name = f"{self.name}/{table}"
+            self._opened[table] = open_columns(name, paths, BOOKS_COLUMNS[table])
+        return self._opened[table]
 
     def integers(self, table: str, column: str, dtype: type[np.generic]) -> npt.NDArray[Any]:
         """Read a column of whole numbers; amounts must be small enough to be added up."""

@@ -7,18 +7,18 @@ or starved generator must never be called a slow target. Imitates hyperfine's li
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from contracts.records import Caveat
+from contracts.records import Caveat, Phase
 from contracts.terms import Contract, OperationKind
 from harness.checks.money import unread_unit_count
 from harness.checks.readings import read_probe_ends
 from harness.checks.recorded import Recorded
-from harness.columns import EvidenceMissing
+from harness.columns import EvidenceMissing, Flags, Int64
 from harness.measurements import Measurements
 from harness.sealing import broken_logs
 
@@ -28,6 +28,8 @@ LATENESS_LIMIT_MS: Final = 50.0
 CPU_LIMIT_SHARE: Final = 0.9
 # Single busy seconds happen on any machine; a tenth of the measured time is a state.
 CPU_SECONDS_SHARE: Final = 0.1
+# The kernel's own work (network, disk) belongs to no process; what is beyond it is somebody else's.
+FOREIGN_LIMIT_SHARE: Final = 0.25
 OFFERED_SHARE_MIN: Final = 0.99
 EARLY_END_S: Final = 5.0
 EXTRA_LOGINS_SHARE: Final = 0.02
@@ -53,6 +55,11 @@ KINDS: Final[Mapping[str, Kind]] = {
         blocks=True, voids_time=True,
         advice_th="เพิ่มจำนวนโปรเซสสร้างโหลด หรือแยกเครื่อง แล้วทดสอบใหม่",
         advice_en="use more load processes or another machine, and repeat",
+    ),
+    "foreign_load": Kind(
+        blocks=True, voids_time=True,
+        advice_th="หยุดโปรแกรมอื่นบนเครื่องนี้ แล้วทดสอบใหม่",
+        advice_en="stop what else runs on this machine, and repeat",
     ),
     "load_lost": Kind(
         blocks=True, voids_time=True,
@@ -144,6 +151,7 @@ def caveats_of_load(recorded: Recorded, contract: Contract) -> tuple[Caveat, ...
         *_of_manifest(recorded, contract),
         *_of_samples(recorded),
         *_of_load_processes(recorded),
+        *_of_machine(recorded),
         *_of_probes(recorded),
     )
 
@@ -304,18 +312,41 @@ def _of_load_processes(recorded: Recorded) -> Iterator[Caveat]:
                       f"{count} load processes did not finish")  # fmt: skip
     starved = []
     for name, one in progress.items():
-        inside = np.zeros(one.at_ns.size, dtype=np.bool_)
-        for phase in recorded.measured_phases:
-            inside |= (one.at_ns >= phase.started_ns) & (one.at_ns < phase.ended_ns)
-        busy = one.cpu_share[inside] > CPU_LIMIT_SHARE
-        if busy.size and busy.mean() > CPU_SECONDS_SHARE:
+        busy = one.cpu_share[inside_phases(one.at_ns, recorded.measured_phases)] > CPU_LIMIT_SHARE
+        is_busy = bool(busy.size) and float(busy.mean()) > CPU_SECONDS_SHARE
+        if is_busy or one.shortage_count:
             starved.append(name)
     if starved:
         yield _caveat(
             "generator_starved",
-            f"ตัวสร้างโหลดใช้ CPU เกิน {CPU_LIMIT_SHARE:.0%} ของหนึ่งคอร์ ({', '.join(starved)})",
-            f"the generator used over {CPU_LIMIT_SHARE:.0%} of a core ({', '.join(starved)})",
+            f"ตัวสร้างโหลดมีทรัพยากรไม่พอ: CPU เกิน {CPU_LIMIT_SHARE:.0%} ของหนึ่งคอร์ หรือพอร์ตหมด "
+            f"({', '.join(starved)})",
+            f"the generator lacked CPU (over {CPU_LIMIT_SHARE:.0%} of a core) or ports of its own "
+            f"({', '.join(starved)})",
         )
+
+
+def _of_machine(recorded: Recorded) -> Iterator[Caveat]:
+    try:
+        cpu = recorded.host_cpu
+    except EvidenceMissing:
+        return  # named with the probes
+    inside = inside_phases(cpu.at_ns, recorded.measured_phases)
+    foreign = cpu.foreign_share[inside]
+    if foreign.size and float(foreign.mean()) > FOREIGN_LIMIT_SHARE:
+        yield _caveat(
+            "foreign_load",
+            f"โปรแกรมอื่นใช้ CPU ของเครื่องเฉลี่ย {foreign.mean():.0%} ระหว่างวัดผล",
+            f"others used {foreign.mean():.0%} of this machine's CPU while it was measured",
+        )
+
+
+def inside_phases(at_ns: Int64, phases: Sequence[Phase]) -> Flags:
+    """Say for each time whether it lies in one of *phases*."""
+    inside = np.zeros(at_ns.size, dtype=np.bool_)
+    for phase in phases:
+        inside |= (at_ns >= phase.started_ns) & (at_ns < phase.ended_ns)
+    return inside
 
 
 def _of_probes(recorded: Recorded) -> Iterator[Caveat]:

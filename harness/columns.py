@@ -137,17 +137,15 @@ class Batch:
     def words(self, column: str, vocabulary: Vocabulary) -> Int16:
         """Return one column of text as numbers of *vocabulary*."""
         array = self.columns.column(column)
-        if isinstance(array, pa.DictionaryArray):
-            indices, dictionary = array.indices, array.dictionary
-        else:
-            if pa.types.is_null(array.type):
-                array = pc.cast(array, pa.string())
-            encoded = array.dictionary_encode()
-            indices, dictionary = encoded.indices, encoded.dictionary
-        kind = dictionary.type
+        is_encoded = isinstance(array, pa.DictionaryArray)
+        kind = array.dictionary.type if is_encoded else array.type
+        if pa.types.is_null(kind):
+            array, kind = pc.cast(array, pa.string()), pa.string()
         is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
         if not (is_text or pa.types.is_integer(kind) or pa.types.is_date(kind)):
             raise _unreadable(self.name, f"column {column} is {kind}, not text")
+        encoded = array if is_encoded else array.dictionary_encode()
+        indices, dictionary = encoded.indices, encoded.dictionary
         if len(dictionary) > WORDS_MAX:
             raise _unreadable(self.name, f"column {column} has more than {WORDS_MAX} words")
         places = [vocabulary.number(_word(value)) for value in dictionary.to_pylist()]

@@ -55,9 +55,9 @@ _COLUMNS: Final[tuple[tuple[str, type[np.generic]], ...]] = (
 
 
 class ProbeSamples(NamedTuple):
-    """Requests that must be refused: how many were tried and answered, and who was let through."""
+    """Requests that must be refused: whose were answered, and whose were let through."""
 
-    answered_count: int
+    answered_sessions: Int32
     let_through_sessions: Int32
     let_through_units: Int32
 
@@ -149,7 +149,7 @@ class Measurements:
         through = probes & (self.failure == Failure.WRONG_ANSWER)
         refused = probes & (self.failure == Failure.EXPECTED_REFUSAL)
         return ProbeSamples(
-            answered_count=int(np.count_nonzero(through) + np.count_nonzero(refused)),
+            answered_sessions=self.session[through | refused],
             let_through_sessions=self.session[through],
             let_through_units=self.unit[through],
         )

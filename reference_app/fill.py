@@ -32,6 +32,11 @@ UNIT_COLUMNS: Final = (
 )  # fmt: skip
 ACCOUNT_COLUMNS: Final = ("account", "unit", "roles", "pid")
 
+TABLES: Final = tuple(
+    f"ledger.{name}"
+    for name in ("unit", "account", "book", "counter", "budget_line", "document", "line", "balance")
+)
+
 INSERTS: Final = (
     # $1 first period, $2 closed through, $3 last period
     """INSERT INTO ledger.book (unit, first_period, closed_through, last_period, document_count)
@@ -83,7 +88,7 @@ async def fill(
             note("accounts")
             await _insert(connection, catalogue, business_date)
             note("books")
-        await connection.execute("VACUUM (ANALYZE)")
+        await connection.execute(f"VACUUM (ANALYZE) {', '.join(TABLES)}")
         await connection.execute("CHECKPOINT")
         note("vacuum")
     finally:

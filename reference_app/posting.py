@@ -197,9 +197,17 @@ class PostingQueue:
             await self._send([entry])
 
     def _again(self, entries: list[_Entry], pause_s: float) -> None:
+        """Send *entries* again after a pause, unless a try could then outlast the deadline."""
+        latest_start = monotonic() + pause_s + self._busy_limit_s - self._deadline_s
         for entry in entries:
             entry.is_sent = False
+            if entry.started_at < latest_start:
+                self._give_up(entry)
         asyncio.get_running_loop().call_later(pause_s, self._make_ready, *entries)
+
+    def _give_up(self, entry: _Entry) -> None:
+        code = "indefinite" if entry.is_uncertain or entry.is_sent else "shed"
+        _settle(entry, Problem(code, "no result before the deadline"))
 
     async def _sweep(self) -> None:
         """Drop what is settled, end what is past its deadline."""
@@ -209,9 +217,7 @@ class PostingQueue:
             while self._accepted and (
                 self._accepted[0].future.done() or self._accepted[0].started_at < overdue
             ):
-                entry = self._accepted.popleft()
-                code = "indefinite" if entry.is_uncertain or entry.is_sent else "shed"
-                _settle(entry, Problem(code, "no result before the deadline"))
+                self._give_up(self._accepted.popleft())
 
 
 def _settle(entry: _Entry, result: Outcome | Exception) -> None:

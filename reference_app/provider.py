@@ -50,7 +50,8 @@ class Provider:
         self._client: aiohttp.ClientSession | None = None
         self._discovery: dict[str, Any] = {}
         self._keys: dict[str, Any] = {}
-        self._keys_read_at = -KEYS_AGE_MIN_S
+        self._keys_read_at = float("-inf")
+        self.keys_age_min_s = KEYS_AGE_MIN_S
 
     def start(self) -> None:
         """Open the client; no request is sent."""
@@ -114,7 +115,7 @@ class Provider:
             raise Problem("login-refused", f"the identity token is not valid: {error}") from error
 
     async def _key(self, key_id: str, discovery: dict[str, Any]) -> Any:
-        if key_id not in self._keys and monotonic() - self._keys_read_at >= KEYS_AGE_MIN_S:
+        if key_id not in self._keys and monotonic() - self._keys_read_at >= self.keys_age_min_s:
             self._keys_read_at = monotonic()
             _, answer = await self._fetch("GET", discovery["jwks_uri"])
             keys = jwt.PyJWKSet.from_dict(answer).keys

@@ -224,6 +224,42 @@ DOCUMENT_KINDS: Final = {
     "period_close": _pair("การปิดบัญชี", "Period close"),
 }
 
+# Classes of bottleneck by the ids of the diagnosis; its evidence sentence says the rest.
+BOTTLENECKS: Final = {
+    "C1": _pair("สอบถามซ้ำทีละแถว (N+1)", "One query per row (N+1)"),
+    "C2": _pair("ไปกลับฐานข้อมูลหลายรอบ", "Chatty round trips"),
+    "C3": _pair("แย่งกันล็อกแถวเดียว", "Hot row"),
+    "C4": _pair("ประตูที่เข้าได้ทีละราย", "Serial gate"),
+    "C5": _pair("คำสั่งที่ขวางวงรอบงาน", "Blocking call in the event loop"),
+    "C6": _pair("อ่านข้อมูลเกินจำเป็น", "Over-fetching"),
+    "C7": _pair("อ่านทั้งตารางหรือขาดดัชนี", "Sequential scan or missing index"),
+    "C8": _pair("รอการเชื่อมต่อฐานข้อมูล", "Connection pool exhausted"),
+    "C9": _pair("เปิดรายการค้างระหว่างเรียกระบบอื่น", "Transaction held over a remote call"),
+    "C10": _pair("การเชื่อมต่อรั่ว", "Connection leak"),
+    "C11": _pair("การปิดบัญชีล็อกผู้อื่น", "Closing locks others out"),
+    "C12": _pair("งานประมวลผลหนักในตัวจัดการคำขอ", "Processor work in the handler"),
+    "C13": _pair("ยืนยันตัวตนกับผู้ให้บริการที่ช้าทุกคำขอ", "Slow sign-in per request"),
+    "C14": _pair("คำนวณรายงานใหม่จากรายการดิบ", "Report recomputed from raw entries"),
+    "C15": _pair("แห่ขอพร้อมกัน", "Stampede"),
+    "C16": _pair("นำเข้าทีละรายการ", "Unbatched import"),
+    "C17": _pair("เขียนตารางรอบการใช้งานทุกคำขอ", "Session row written per request"),
+    "C18": _pair("คิวที่ยาวไม่จำกัด", "Unbounded queue"),
+    "C19": _pair("การลองใหม่ทับถม", "Retry storm"),
+    "C20": _pair("งานสั้นรอหลังงานยาวในกระบวนการเดียว", "Short work behind long work"),
+    "C21": _pair("หน่วยความจำเพิ่มขึ้นเรื่อย ๆ", "Memory growth"),
+    "C22": _pair("ด่านหน้าของระบบ", "Front door"),
+    "C23": _pair("รอการบันทึกถาวร (commit)", "Commit wall"),
+    "C24": _pair("รอระบบภายนอกเป็นทอด ๆ", "Cascading timeouts"),
+    "ABSTAIN": _pair("ไม่ระบุสาเหตุ", "No cause named"),
+}
+
+CONFIDENCES: Final = {
+    "high": _pair("สูง", "high"),
+    "medium": _pair("ปานกลาง", "medium"),
+    "low": _pair("ต่ำ", "low"),
+    "none": _pair("ไม่มี", "none"),
+}
+
 PROCESS_ROLES: Final = {
     "app": _pair("โปรแกรมของระบบ", "Application"),
     "database": _pair("ฐานข้อมูล", "Database"),
@@ -274,6 +310,19 @@ def level_name(name: str) -> Bilingual:
     if words is None:
         return Bilingual(th=clean, en=clean)
     return Bilingual(th=f"{clean} {words.th}", en=f"{clean}, {words.en}")
+
+
+def bottleneck_name(name: str) -> Bilingual:
+    """Return the words for a class of bottleneck, with its id."""
+    words = BOTTLENECKS.get(name)
+    if words is None or name == "ABSTAIN":
+        return _named(BOTTLENECKS, name)
+    return Bilingual(th=f"{name} {words.th}", en=f"{name} {words.en}")
+
+
+def confidence_name(name: str) -> Bilingual:
+    """Return the words for a confidence."""
+    return _named(CONFIDENCES, name)
 
 
 def role_name(name: str) -> Bilingual:

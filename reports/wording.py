@@ -22,12 +22,7 @@ def _pairs(entries: Mapping[str, tuple[str, str]]) -> dict[str, Bilingual]:
 SENTENCES: Final = _pairs({
     # The page and its first screen.
     "report_kind": ("รายงานผลการทดสอบเพื่อประกอบการตรวจรับ", "Acceptance test report"),
-    "report_title": (
-        "สมรรถนะ ความทนทาน และความถูกต้องทางบัญชีของระบบ",
-        "Performance, resilience and accounting correctness",
-    ),
     "document_title": ("รายงานผลการทดสอบ {run_id}", "Test report {run_id}"),
-    "language": ("ภาษา", "Language"),
     "print": ("พิมพ์", "Print"),
     "skip": ("ข้ามไปยังเนื้อหา", "Skip to the content"),
     "contents": ("สารบัญ", "Contents"),
@@ -43,7 +38,7 @@ SENTENCES: Final = _pairs({
         "It supports neither acceptance nor rejection.",
     ),
     "met_sentence": (
-        "ข้อกำหนดที่ทดสอบทุกข้อเป็นไปตามสัญญา จำนวน {met} ข้อ",
+        "เป็นไปตามสัญญา {met} ข้อ จากข้อกำหนดที่ทดสอบ {tested} ข้อ",
         "Every clause that was tested is met: {met} of {tested}.",
     ),
     "breached_sentence": (
@@ -85,7 +80,7 @@ SENTENCES: Final = _pairs({
     ),
     "ended_other": ("การทดสอบสิ้นสุดในสถานะ {ended} {reason}", "The run ended as {ended}. {reason}"),
     "deciding_breached": ("ข้อกำหนดที่ไม่เป็นไปตามสัญญา", "Clauses that are breached"),
-    "deciding_inconclusive": ("ข้อกำหนดที่ยังสรุปไม่ได้", "Clauses that could not be decided"),
+    "deciding_inconclusive": ("สิ่งที่ทำให้สรุปไม่ได้", "What could not be decided, and why"),
     "deciding_met": ("ข้อกำหนดที่ใกล้ขีดจำกัดที่สุด", "Clauses closest to their limits"),
     "more_clauses": ("และอีก {count} ข้อในตารางข้อกำหนด", "and {count} more in the clause table"),
     "measured_value": ("วัดได้ {value}", "measured {value}"),
@@ -95,7 +90,6 @@ SENTENCES: Final = _pairs({
     "never_answered": ("ไม่ได้รับคำตอบเลย", "never answered"),
     "tested_heading": ("สิ่งที่ทดสอบ", "What was tested"),
     "contract": ("สัญญา", "Contract"),
-    "contract_missing": ("โฟลเดอร์ไม่มีสำเนาสัญญา", "the folder holds no copy of the contract"),
     "level": ("ระดับภาระงาน", "Load level"),
     "scale": ("สัดส่วน", "Scale"),
     "scale_full": ("เต็มจำนวน (1.0)", "full (1.0)"),
@@ -130,7 +124,6 @@ SENTENCES: Final = _pairs({
         "The full country: this run used {share} of the accounting units",
     ),
     "not_tested_more": ("และอีก {count} รายการ", "and {count} more"),
-    "not_tested_all": ("รายการทั้งหมด", "All items"),
     # Short names in the list of contents.
     "to_clauses": ("รายข้อกำหนด", "Clauses"),
     "to_caveats": ("ข้อสังเกต", "Caveats"),
@@ -165,7 +158,6 @@ SENTENCES: Final = _pairs({
     "column_limit": ("ค่าที่กำหนด", "Limit"),
     "column_samples": ("จำนวนตัวอย่าง", "Samples"),
     "column_verdict": ("ผล", "Verdict"),
-    "column_reason": ("เหตุผลและที่มา", "Reason and source"),
     "column_use": ("เทียบกับขีดจำกัด", "Against the limit"),
     "source": ("ที่มา: {source}", "Source: {source}"),
     "penalty": ("ค่าปรับ: {penalty}", "Penalty: {penalty}"),
@@ -472,11 +464,7 @@ SENTENCES: Final = _pairs({
         "No calibration of the load generator is in this folder.",
     ),
     "load_processes": ("กระบวนการสร้างภาระงาน", "Load processes"),
-    "column_process": ("กระบวนการ", "Process"),
-    "column_key": ("รายการ", "Item"),
-    "column_entry": ("ค่า", "Value"),
     "nothing_recorded": ("ไม่มีบันทึก", "nothing recorded"),
-    "figure_numbers": ("ตัวเลขของภาพ", "The figure's numbers"),
     "footer": (
         "สร้างโดย monthend จากไฟล์ในโฟลเดอร์ {run_id} ทุกตัวเลขคำนวณซ้ำได้จากบันทึกดิบในโฟลเดอร์นั้น",
         "Made by monthend from the files of {run_id}; every number can be computed again from the "

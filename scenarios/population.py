@@ -1,12 +1,10 @@
-"""The population: every accounting unit of the country, drawn from published counts and one seed.
+"""The population: every accounting unit of the country, its people, and who may do what where.
 
-Counts by province and type are public (20 December 2019: 7,850 local administrative organisations
-without Bangkok, and Pattaya); what hangs under them is not, so its composition is a named choice
-(A, B or C) and is printed wherever the population is. Sizes are estimates of the monthend design
-(2026), per constant below. Places, people and identity numbers are synthetic: no identity number
-here can belong to a person, because none that was ever issued begins with 99.
+Composition and seed are printed with its hash wherever a population is used: the same arguments
+give the same units on every machine. Places, people and identity numbers are synthetic: no identity
+number here can belong to a person, because none that was ever issued begins with 99.
 
-It draws units only; who does how much in which second is `scenarios.arrivals`.
+It holds units only; who does how much in which second is `scenarios.arrivals`.
 """
 
 from __future__ import annotations
@@ -14,109 +12,53 @@ from __future__ import annotations
 import csv
 import hashlib
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
-from statistics import NormalDist
 from typing import Final
 
 from scenarios.chance import stream_bits, stream_uniforms
+from scenarios.country import Draft, draw_country, sample_units
 from scenarios.place_names import PLACE_NAME_COUNT, PROVINCES_TH, place_name
+from scenarios.units import (
+    SIZES,
+    UNITS_PER_PROVINCE,
+    Composition,
+    UnitType,
+    province_names_en,
+    units_national,
+)
+
+# With the words of `scenarios.units` that every user of a population needs, too.
+__all__ = [
+    "ACCOUNTS_PER_UNIT",
+    "AUDITOR_ACCOUNT",
+    "SEED_DEFAULT",
+    "UNITS_PER_PROVINCE",
+    "Account",
+    "AccountingUnit",
+    "Actors",
+    "Composition",
+    "Population",
+    "UnitType",
+    "accounts_of",
+    "actors_of",
+    "all_accounts",
+    "auditor",
+    "build_population",
+    "province_names_en",
+    "provincial_offices",
+    "synthetic_pid",
+    "units_national",
+    "write_accounts_csv",
+    "write_units_csv",
+]
 
 SEED_DEFAULT: Final = 2568
-UNITS_PER_PROVINCE: Final = 100_000
 ACCOUNTS_PER_UNIT: Final = 1_000
 AUDITOR_ACCOUNT: Final = 1
-COUNTS_FILE: Final = Path(__file__).parent.parent / "contracts" / "data" / "lao_by_province.csv"
 LOSSY_SHARE: Final = 0.10  # slow or lossy links; users named slow Internet as a cause
-_PATTAYA_PROVINCE: Final = 20
-
-
-class UnitType(StrEnum):
-    """Kinds of accounting unit; the first six are local administrative organisations."""
-
-    PAO = "pao"
-    CITY = "city"
-    TOWN = "town"
-    SUBDISTRICT = "subdistrict_municipality"
-    SAO = "sao"
-    PATTAYA = "pattaya"
-    CENTRE = "centre"
-    SCHOOL = "school"
-    HEALTH_STATION = "health_station"
-    PAWNSHOP = "pawnshop"
-    ENTERPRISE = "enterprise"
-
-
-class Composition(StrEnum):
-    """How the dependent units add up; the official list is not public."""
-
-    A = "A"  # one pooled account of child centres per organisation: 22,402
-    B = "B"  # most centres by themselves, no health stations: 22,051
-    C = "C"  # everything by itself: 34,627
-
-
-DEPENDENT_COUNTS: Final[Mapping[Composition, Mapping[UnitType, int]]] = {
-    Composition.A: {
-        UnitType.CENTRE: 7_775, UnitType.SCHOOL: 1_750, UnitType.HEALTH_STATION: 4_276,
-        UnitType.PAWNSHOP: 250, UnitType.ENTERPRISE: 500,
-    },
-    Composition.B: {
-        UnitType.CENTRE: 12_100, UnitType.SCHOOL: 1_750, UnitType.HEALTH_STATION: 0,
-        UnitType.PAWNSHOP: 250, UnitType.ENTERPRISE: 100,
-    },
-    Composition.C: {
-        UnitType.CENTRE: 20_000, UnitType.SCHOOL: 1_750, UnitType.HEALTH_STATION: 4_276,
-        UnitType.PAWNSHOP: 250, UnitType.ENTERPRISE: 500,
-    },
-}  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TypeSize:
-    """Estimated size of a type. `weight` is documents against an SAO; budgets are lognormal."""
-
-    weight: float
-    accounts: float  # base case; 1.5 means 1 and 2 in turn
-    budget_median_million_baht: float
-    budget_sigma: float
-
-
-SIZES: Final[Mapping[UnitType, TypeSize]] = {
-    kind: TypeSize(
-        weight=weight, accounts=accounts, budget_median_million_baht=median, budget_sigma=sigma
-    )
-    for kind, weight, accounts, median, sigma in (
-        (UnitType.PAO, 15, 40, 900, 0.6),
-        (UnitType.CITY, 20, 45, 1_100, 0.5),
-        (UnitType.TOWN, 6, 20, 280, 0.5),
-        (UnitType.SUBDISTRICT, 1.8, 8, 65, 0.5),
-        (UnitType.SAO, 1, 5, 40, 0.45),
-        (UnitType.PATTAYA, 25, 60, 2_000, 0.0),
-        # Budgets of dependents are guesses of their order of magnitude; only their spread within a
-        # type matters, and only for the weight.
-        (UnitType.CENTRE, 0.15, 1, 3, 0.4),
-        (UnitType.SCHOOL, 0.5, 2, 15, 0.5),
-        (UnitType.HEALTH_STATION, 0.35, 1.5, 4, 0.4),
-        (UnitType.PAWNSHOP, 0.5, 2, 30, 0.5),
-        (UnitType.ENTERPRISE, 0.6, 2, 10, 0.6),
-    )
-}
-# Many centres by themselves make no more documents together than the pools would.
-_CENTRE_POOLS: Final = 7_775
-_BUDGET_EXPONENT: Final = 0.6  # larger units make fewer, larger documents
-
-# Residents, 31 Dec 2021: log-mean, log-sigma, largest; cut below at the first percentile.
-_SAO_RESIDENTS: Final = (8.674, 0.547, 91_385)
-_MUNICIPAL_RESIDENTS: Final = (8.873, 0.863, 248_788)
-_PERCENTILE_1_Z: Final = -2.326
-_PATTAYA_RESIDENTS: Final = 118_000
-_CHILDREN_PER_CENTRE: Final = 43  # 860,000 children in nearly 20,000 centres
-_BUDGET_Z_MAX: Final = 3.0
-_SIZE_AND_BUDGET: Final = 0.7  # correlation: more people, more money
-
 # Share of each type in DLA's size classes S, M, L (March 2017: SAO 5,125/177/35, and so on).
 _SIZE_CLASSES: Final[Mapping[UnitType, tuple[float, float]]] = {
     UnitType.SAO: (0.9603, 0.9934),
@@ -126,7 +68,6 @@ _SIZE_CLASSES: Final[Mapping[UnitType, tuple[float, float]]] = {
     UnitType.PAO: (0.0, 0.0),
     UnitType.PATTAYA: (0.0, 0.0),
 }
-_LAO_TYPES: Final = (UnitType.PAO, UnitType.CITY, UnitType.TOWN, UnitType.SUBDISTRICT, UnitType.SAO)
 _TITLES: Final[Mapping[UnitType, tuple[str, str]]] = {
     UnitType.PAO: ("องค์การบริหารส่วนจังหวัด", "Provincial Administrative Organisation"),
     UnitType.CITY: ("เทศบาลนคร", "City Municipality"),
@@ -219,23 +160,6 @@ class Population:
         return tuple(sorted({unit.province for unit in self.units}))
 
 
-@dataclass(slots=True)
-class _Draft:
-    """A unit while the country is being put together."""
-
-    unit: int
-    parent: int
-    type: UnitType
-    province: int
-    district: int
-    population: int = 0
-    budget_z: float = 0.0
-    weight: float = 0.0
-    budget_satang: int = 0
-    rota_group: int = 1
-    children: list[_Draft] = field(default_factory=list)
-
-
 @lru_cache(maxsize=8)
 def build_population(
     *, composition: str = "A", seed: int = SEED_DEFAULT, scale: float = 1.0
@@ -249,11 +173,8 @@ def build_population(
     if not 0 < scale <= 1:
         raise ValueError(f"scale is a share of the units above 0 and at most 1, not {scale}")
     choice = Composition(composition)
-    drafts = _draw_organisations(seed)
-    drafts += _draw_dependents(drafts, choice, seed)
-    drafts.sort(key=lambda draft: draft.unit)
-    _draw_budgets(drafts, choice, seed)
-    units = _finish(_sample(drafts, seed, scale), drafts, seed)
+    drafts = draw_country(choice, seed)
+    units = _finish(sample_units(drafts, seed, scale), drafts, seed)
     return Population(
         units=units,
         composition=choice.value,
@@ -264,250 +185,7 @@ def build_population(
     )
 
 
-def read_counts(path: Path = COUNTS_FILE) -> dict[int, dict[UnitType, int]]:
-    """Return the number of organisations by province code and type, Pattaya included."""
-    columns = {
-        UnitType.PAO: "pao", UnitType.CITY: "city_municipality", UnitType.TOWN: "town_municipality",
-        UnitType.SUBDISTRICT: "subdistrict_municipality", UnitType.SAO: "sao",
-    }  # fmt: skip
-    with path.open(encoding="utf-8", newline="") as file:
-        counts = {
-            int(row["province_code"]): {kind: int(row[name]) for kind, name in columns.items()}
-            for row in csv.DictReader(file)
-        }
-    counts[_PATTAYA_PROVINCE][UnitType.PATTAYA] = 1
-    return counts
-
-
-def units_national(composition: str) -> int:
-    """Return how many units the whole country has in a composition: 22,402 in A."""
-    organisations = sum(sum(counts.values()) for counts in read_counts().values())
-    return organisations + sum(DEPENDENT_COUNTS[Composition(composition)].values())
-
-
-@lru_cache(maxsize=1)
-def province_names_en() -> Mapping[int, str]:
-    """Return the English names of the provinces by code."""
-    with COUNTS_FILE.open(encoding="utf-8", newline="") as file:
-        return {int(row["province_code"]): row["province_en"] for row in csv.DictReader(file)}
-
-
-def _draw_organisations(seed: int) -> list[_Draft]:
-    drafts: list[_Draft] = []
-    for province, counts in sorted(read_counts().items()):
-        kinds = [kind for kind in UnitType for _ in range(counts.get(kind, 0))]
-        # The country has 878 districts for 7,851 organisations: nine to a district.
-        districts = max(1, round(len(kinds) / 9))
-        for sequence, kind in enumerate(kinds, start=1):
-            district = province * 100 + 1 + (sequence - 1) * districts // len(kinds)
-            drafts.append(
-                _Draft(
-                    unit=province * UNITS_PER_PROVINCE + sequence,
-                    parent=0, type=kind, province=province, district=district,
-                )
-            )  # fmt: skip
-    for place, draft in enumerate(drafts):
-        draft.rota_group = place % 3 + 1
-    _draw_residents(drafts, seed)
-    return drafts
-
-
-def _draw_residents(drafts: list[_Draft], seed: int) -> None:
-    """SAOs and municipalities are lognormal; the largest municipalities are cities, then towns."""
-    saos = [draft for draft in drafts if draft.type is UnitType.SAO]
-    for draft, people in zip(
-        saos, _lognormals(seed, "residents-sao", len(saos), _SAO_RESIDENTS), strict=True
-    ):
-        draft.population = people
-    ranked: list[_Draft] = []
-    for kind in (UnitType.CITY, UnitType.TOWN, UnitType.SUBDISTRICT):
-        same = [draft for draft in drafts if draft.type is kind]
-        ranked += _shuffled(same, seed, f"residents-{kind}")
-    people_ranked = _lognormals(seed, "residents-municipal", len(ranked), _MUNICIPAL_RESIDENTS)
-    people_ranked.sort(reverse=True)
-    for draft, people in zip(ranked, people_ranked, strict=True):
-        draft.population = people
-    served: dict[int, int] = {}
-    for draft in drafts:
-        if draft.type is UnitType.PATTAYA:
-            draft.population = _PATTAYA_RESIDENTS
-        served[draft.province] = served.get(draft.province, 0) + draft.population
-    for draft in drafts:
-        if draft.type is UnitType.PAO:
-            draft.population = served[draft.province]
-
-
-def _lognormals(seed: int, stream: str, count: int, shape: tuple[float, float, int]) -> list[int]:
-    mu, sigma, largest = shape
-    normal = NormalDist()
-    low = normal.cdf(_PERCENTILE_1_Z)
-    high = normal.cdf((math.log(largest) - mu) / sigma)
-    return [
-        round(math.exp(mu + sigma * normal.inv_cdf(low + u * (high - low))))
-        for u in stream_uniforms(seed, stream, count).tolist()
-    ]
-
-
-def _shuffled(drafts: Sequence[_Draft], seed: int, stream: str) -> list[_Draft]:
-    keys = stream_bits(seed, stream, len(drafts)).tolist()
-    return [draft for _, draft in sorted(zip(keys, drafts, strict=True), key=lambda p: p[0])]
-
-
-def _draw_dependents(
-    organisations: list[_Draft], composition: Composition, seed: int
-) -> list[_Draft]:
-    by_type = {
-        kind: sorted(
-            (draft for draft in organisations if draft.type is kind),
-            key=lambda draft: (-draft.population, draft.unit),
-        )
-        for kind in UnitType
-    }
-    wanted = DEPENDENT_COUNTS[composition]
-    large = by_type[UnitType.PATTAYA] + by_type[UnitType.CITY]
-    owners = {
-        UnitType.CENTRE: _centre_owners(by_type, wanted[UnitType.CENTRE]),
-        UnitType.SCHOOL: _school_owners(by_type, wanted[UnitType.SCHOOL], seed),
-        UnitType.HEALTH_STATION: _station_owners(
-            organisations, by_type, wanted[UnitType.HEALTH_STATION], seed
-        ),
-        # Cities and towns first, then a second one for the cities, then the larger others.
-        UnitType.PAWNSHOP: [
-            *large, *by_type[UnitType.TOWN], *by_type[UnitType.CITY], *by_type[UnitType.SUBDISTRICT]
-        ][: wanted[UnitType.PAWNSHOP]],
-        UnitType.ENTERPRISE: [
-            *large, *by_type[UnitType.TOWN], *by_type[UnitType.SUBDISTRICT]
-        ][: wanted[UnitType.ENTERPRISE]],
-    }  # fmt: skip
-    used: dict[int, int] = {}
-    for draft in organisations:
-        used[draft.province] = used.get(draft.province, 0) + 1
-    dependents: list[_Draft] = []
-    for kind, parents in owners.items():
-        for parent in sorted(parents, key=lambda draft: draft.unit):
-            used[parent.province] += 1
-            child = _Draft(
-                unit=parent.province * UNITS_PER_PROVINCE + used[parent.province],
-                parent=parent.unit, type=kind, province=parent.province,
-                district=parent.district, rota_group=parent.rota_group,
-                population=_CHILDREN_PER_CENTRE if kind is UnitType.CENTRE else 0,
-            )  # fmt: skip
-            parent.children.append(child)
-            dependents.append(child)
-    return dependents
-
-
-def _centre_owners(by_type: Mapping[UnitType, list[_Draft]], wanted: int) -> list[_Draft]:
-    """One for each municipality and SAO; more go where more people live."""
-    owners = [
-        draft
-        for kind in (UnitType.PATTAYA, UnitType.CITY, UnitType.TOWN, UnitType.SUBDISTRICT,
-                     UnitType.SAO)
-        for draft in by_type[kind]
-    ]  # fmt: skip
-    extra = _apportion([draft.population for draft in owners], wanted - len(owners))
-    return [draft for draft, more in zip(owners, extra, strict=True) for _ in range(1 + more)]
-
-
-def _school_owners(
-    by_type: Mapping[UnitType, list[_Draft]], wanted: int, seed: int
-) -> list[_Draft]:
-    """PAO 1-10, cities 5-11, towns 2-4, and one each in the larger subdistrict municipalities."""
-    owners: list[_Draft] = []
-    for kind, fewest, most in (
-        (UnitType.PAO, 1, 10), (UnitType.CITY, 5, 11), (UnitType.PATTAYA, 5, 11),
-        (UnitType.TOWN, 2, 4),
-    ):  # fmt: skip
-        bits = stream_bits(seed, f"schools-{kind}", len(by_type[kind])).tolist()
-        for draft, number in zip(by_type[kind], bits, strict=True):
-            owners += [draft] * (fewest + number % (most - fewest + 1))
-    rest = by_type[UnitType.SUBDISTRICT][: wanted - len(owners)]
-    assert len(owners) + len(rest) == wanted
-    return owners + rest
-
-
-def _station_owners(
-    organisations: list[_Draft], by_type: Mapping[UnitType, list[_Draft]], wanted: int, seed: int
-) -> list[_Draft]:
-    """62 of the 76 PAOs took over health stations, in proportion to the province's subdistricts."""
-    if wanted == 0:
-        return []
-    owners = sorted(
-        _shuffled(by_type[UnitType.PAO], seed, "stations")[:62], key=lambda draft: draft.unit
-    )
-    subdistricts: dict[int, int] = {}
-    for draft in organisations:
-        subdistricts[draft.province] = subdistricts.get(draft.province, 0) + 1
-    shares = _apportion([subdistricts[draft.province] for draft in owners], wanted)
-    return [draft for draft, count in zip(owners, shares, strict=True) for _ in range(count)]
-
-
-def _apportion(sizes: Sequence[int], total: int) -> list[int]:
-    """Split *total* in proportion to *sizes* by largest remainders; ties go to the earlier."""
-    whole = sum(sizes)
-    shares = [total * size // whole for size in sizes]
-    rests = sorted(range(len(sizes)), key=lambda place: (-(total * sizes[place] % whole), place))
-    for place in rests[: total - sum(shares)]:
-        shares[place] += 1
-    return shares
-
-
-def _draw_budgets(drafts: list[_Draft], composition: Composition, seed: int) -> None:
-    """Budgets are lognormal by type; weights follow them and keep the type's published mean."""
-    normal = NormalDist()
-    own = _SIZE_AND_BUDGET
-    rest = math.sqrt(1 - own * own)
-    by_type: dict[UnitType, list[_Draft]] = {}
-    for draft in drafts:
-        by_type.setdefault(draft.type, []).append(draft)
-    for kind, same in by_type.items():
-        size = SIZES[kind]
-        ranked = sorted(same, key=lambda draft: (draft.population, draft.unit))
-        factors: list[float] = []
-        for rank, (draft, u) in enumerate(
-            zip(ranked, stream_uniforms(seed, f"budget-{kind}", len(ranked)).tolist(), strict=True)
-        ):
-            z = own * normal.inv_cdf((rank + 0.5) / len(ranked))
-            z += rest * normal.inv_cdf(min(max(u, 1e-9), 1 - 1e-9))
-            z = min(max(z, -_BUDGET_Z_MAX), _BUDGET_Z_MAX)
-            million = size.budget_median_million_baht * math.exp(size.budget_sigma * z)
-            draft.budget_satang = round(million * 1_000) * 100_000  # whole thousands of baht
-            factors.append(math.exp(size.budget_sigma * z * _BUDGET_EXPONENT))
-        weight = size.weight
-        if kind is UnitType.CENTRE:
-            weight *= _CENTRE_POOLS / DEPENDENT_COUNTS[composition][kind]
-        mean = math.fsum(factors) / len(factors)
-        for draft, factor in zip(ranked, factors, strict=True):
-            draft.weight = round(weight * factor / mean, 6)
-
-
-def _sample(drafts: list[_Draft], seed: int, scale: float) -> list[_Draft]:
-    """Keep a share of each type; dependents only of organisations that stay."""
-    if scale == 1:
-        return drafts
-    kept: list[_Draft] = []
-    counts: dict[UnitType, int] = {}
-    for draft in drafts:
-        counts[draft.type] = counts.get(draft.type, 0) + 1
-    kept_numbers: set[int] = set()
-    for kind in UnitType:
-        same = [draft for draft in drafts if draft.type is kind]
-        wanted = round(scale * counts.get(kind, 0))
-        order = _shuffled(same, seed, f"sample-{kind}")
-        if kind in (UnitType.PAO, UnitType.CITY):
-            wanted = max(1, wanted)
-            whale = min(
-                same, key=lambda draft: (abs(draft.weight - SIZES[kind].weight), draft.unit)
-            )
-            order = [whale, *(draft for draft in order if draft is not whale)]
-        order = [draft for draft in order if draft.parent == 0 or draft.parent in kept_numbers]
-        chosen = order[:wanted]
-        kept += chosen
-        kept_numbers.update(draft.unit for draft in chosen)
-    return sorted(kept, key=lambda draft: draft.unit)
-
-
-def _finish(kept: list[_Draft], drafts: list[_Draft], seed: int) -> tuple[AccountingUnit, ...]:
+def _finish(kept: list[Draft], drafts: list[Draft], seed: int) -> tuple[AccountingUnit, ...]:
     """Give names and links. Draws run over the whole country, so a sample has the same units."""
     chosen = {draft.unit for draft in kept}
     bits = stream_bits(seed, "jitter", len(drafts)).tolist()
@@ -538,7 +216,7 @@ def _finish(kept: list[_Draft], drafts: list[_Draft], seed: int) -> tuple[Accoun
     return tuple(units)
 
 
-def _size_classes(drafts: list[_Draft]) -> dict[int, str]:
+def _size_classes(drafts: list[Draft]) -> dict[int, str]:
     classes: dict[int, str] = {}
     for kind, (small_to, medium_to) in _SIZE_CLASSES.items():
         ranked = sorted(
@@ -551,7 +229,7 @@ def _size_classes(drafts: list[_Draft]) -> dict[int, str]:
     return classes
 
 
-def _place_numbers(drafts: list[_Draft], seed: int) -> list[int]:
+def _place_numbers(drafts: list[Draft], seed: int) -> list[int]:
     """Place names do not repeat within a province and type; there are more names than units."""
     taken: set[tuple[int, UnitType, int]] = set()
     numbers: list[int] = []
@@ -564,7 +242,7 @@ def _place_numbers(drafts: list[_Draft], seed: int) -> list[int]:
     return numbers
 
 
-def _names_of(draft: _Draft, number: int) -> tuple[str, str]:
+def _names_of(draft: Draft, number: int) -> tuple[str, str]:
     if draft.type is UnitType.PATTAYA:
         return "เมืองพัทยา", "Pattaya City"
     title_th, title_en = _TITLES[draft.type]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from contracts.quantities import ALL_OPERATIONS
 from contracts.records import Failure
 from contracts.terms import Bilingual, Clause, OperationKind
 from harness.checks.answer import Answer, measured
@@ -30,7 +31,7 @@ def judge_error_share(clause: Clause, recorded: Recorded) -> Answer:
     samples = recorded.measurements
     charged = ~samples.of_kinds({OperationKind.PROVIDER})
     charged &= (samples.sent_ns > 0) & samples.planned_in(recorded.measured_phases)
-    if clause.selector:
+    if clause.selector not in ("", ALL_OPERATIONS):
         charged &= samples.of_kinds({OperationKind(clause.selector)})
     let_through = samples.of_kinds({OperationKind.PROBE}) & (
         samples.failure == Failure.WRONG_ANSWER

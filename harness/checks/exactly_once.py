@@ -58,9 +58,17 @@ def examine_acknowledged_loss(recorded: Recorded) -> Examined:
 def examine_shed_honesty(recorded: Recorded) -> Examined:
     """Examine writes that were shed and took effect all the same."""
     ledger = recorded.ledger
-    tried = int(np.count_nonzero(ledger.keys.is_refused & _was_shed(ledger)))
-    subject = Bilingual(en="writes that were shed", th="รายการที่ถูกปฏิเสธเพราะภาระสูง")
-    return Examined(_refused_but_stored(ledger, is_shed=True), tried, subject)
+    shed = shed_count(ledger)
+    subject = Bilingual(
+        en=f"writes looked up, {shed} of them shed", th=f"รายการที่ตรวจ ซึ่งถูกปฏิเสธ {shed} รายการ"
+    )
+    looked_up = int(np.count_nonzero(ledger.keys.makes_document & ledger.keys.is_judged))
+    return Examined(_refused_but_stored(ledger, is_shed=True), looked_up, subject)
+
+
+def shed_count(ledger: Ledger) -> int:
+    """Count the writes of which every attempt was refused, one of them for load."""
+    return int(np.count_nonzero(ledger.keys.is_refused & _was_shed(ledger)))
 
 
 def lost_keys(ledger: Ledger) -> Int64:

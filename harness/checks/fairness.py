@@ -1,8 +1,8 @@
 """Fairness: does the slowest hundredth of the units wait much longer than the unit in the middle.
 
 Each unit has its own p95 (nearest rank) over its requests in the measured phases. Compared are two
-ranks among the units: the one that only `worst_share` of them exceed, and the median. Waiting below
-`unnoticed_below_ms` counts as that long, because a person cannot tell 5 ms from 100 ms.
+ranks among the units: the one that only `worst_share` of them exceed, and the median. Where even
+the worst units wait no longer than `unnoticed_below_ms` nobody notices, and the ratio counts as 1.
 """
 
 from __future__ import annotations
@@ -56,7 +56,8 @@ def judge_fairness(clause: Clause, recorded: Recorded) -> Answer:
                 th="หน่วยงานกลางเองก็ไม่ได้รับคำตอบ จึงไม่มีสิ่งเปรียบเทียบ",
             ),
         )
-    ratio = max(worst_ms, unnoticed_ms) / max(median_ms, unnoticed_ms)
+    is_unnoticed = worst_ms <= unnoticed_ms
+    ratio = 1.0 if is_unnoticed else worst_ms / max(median_ms, 1e-3)
     shown = "never answered" if math.isinf(worst_ms) else f"{worst_ms:.1f} ms"
     return measured(
         clause,
@@ -64,9 +65,9 @@ def judge_fairness(clause: Clause, recorded: Recorded) -> Answer:
         int(ordered.size),
         Bilingual(
             en=f"p95 of the worst {worst_share:.0%} of {ordered.size} units: {shown}; of the "
-            f"median unit: {median_ms:.1f} ms; less than {unnoticed_ms:g} ms counts as that",
+            f"median unit: {median_ms:.1f} ms; up to {unnoticed_ms:g} ms nobody notices",
             th=f"p95 ของ {worst_share:.0%} ที่ช้าที่สุดจาก {ordered.size} หน่วยงาน: {shown}; หน่วยงานกลาง: "
-            f"{median_ms:.1f} ms; ต่ำกว่า {unnoticed_ms:g} ms นับเป็น {unnoticed_ms:g} ms",
+            f"{median_ms:.1f} ms; ไม่เกิน {unnoticed_ms:g} ms ถือว่าผู้ใช้ไม่สังเกตเห็น",
         ),
     )
 

@@ -19,6 +19,7 @@ from harness.checks.exactly_once import (
     examine_acknowledged_loss,
     examine_exactly_once,
     examine_shed_honesty,
+    shed_count,
 )
 from harness.checks.isolation import examine_isolation
 from harness.checks.money import Examined, answer_of
@@ -75,11 +76,10 @@ def judge_shed_honesty(clause: Clause, recorded: Recorded) -> Answer:
 
     A run in which nothing was shed did not put this promise to the test.
     """
-    examined = examine_shed_honesty(recorded)
-    if not examined.sample_count and not examined.findings:
+    if not shed_count(recorded.ledger):
         return not_tested(
             Bilingual(
                 en="no write was shed in this run", th="การทดสอบครั้งนี้ไม่มีรายการที่ถูกปฏิเสธเพราะภาระสูง"
             )
         )
-    return answer_of(clause, recorded, examined)
+    return answer_of(clause, recorded, examine_shed_honesty(recorded))

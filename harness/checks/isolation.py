@@ -24,11 +24,11 @@ def examine_isolation(recorded: Recorded) -> Examined:
     history, keys = ledger.history, ledger.keys
     of_closed = probes_of_closed_periods(ledger)
     written = np.flatnonzero(let_through(ledger) & ~of_closed)
+    sessions = history.column("session")[keys.head]
     # A probe that wrote has its own record in the history; the samples tell of those that read.
-    probe_keys = np.flatnonzero(keys.is_probe)
-    writing_sessions = np.unique(history.column("session")[keys.head[probe_keys]])
-    read = ~np.isin(samples.let_through_sessions, writing_sessions)
+    read = ~np.isin(samples.let_through_sessions, sessions[keys.is_probe])
     units = samples.let_through_units[read].astype(np.int64)
+    tried = np.count_nonzero(~np.isin(samples.answered_sessions, sessions[of_closed]))
     findings: tuple[Finding, ...] = (
         *finding_of(
             ABOUT, "wrote_into_other_unit",
@@ -47,9 +47,8 @@ def examine_isolation(recorded: Recorded) -> Examined:
             ),
         ),
     )  # fmt: skip
-    tried = samples.answered_count - int(np.count_nonzero(of_closed))
     return Examined(
         findings,
-        max(0, tried),
+        int(tried),
         Bilingual(en="probes of other units' books", th="การทดลองเข้าบัญชีของหน่วยงานอื่น"),
     )

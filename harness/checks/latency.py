@@ -11,6 +11,7 @@ import math
 
 import numpy as np
 
+from contracts.quantities import ALL_OPERATIONS
 from contracts.terms import Bilingual, Clause, OperationKind, Unit, Verdict
 from harness.checks.answer import Answer, in_unit_of, inconclusive, measured
 from harness.checks.percentiles import percentile_of
@@ -24,8 +25,8 @@ ALL_KINDS = frozenset(OperationKind) - NEVER_CHARGED
 
 
 def kinds_of(selector: str) -> frozenset[OperationKind]:
-    """Return the operation kinds that a clause's selector names; all that are charged for ""."""
-    return frozenset({OperationKind(selector)}) if selector else ALL_KINDS
+    """Return the operation kinds that a clause's selector names; all that are charged for none."""
+    return ALL_KINDS if selector in ("", ALL_OPERATIONS) else frozenset({OperationKind(selector)})
 
 
 def judge_latency(clause: Clause, recorded: Recorded) -> Answer:

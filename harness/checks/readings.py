@@ -1,7 +1,7 @@
 """Readings beside the samples: how busy the machine was, and what the load said about itself.
 
-Each fold takes what it can read and says when it could not read enough. A line or row that is
-broken is left out and counted; a file cut short (no closing row) is known as such.
+Each fold takes what it can read and says when it could not read enough. A line that is broken is
+left out; a file cut short (no closing row) is known as such.
 """
 
 from __future__ import annotations
@@ -34,16 +34,20 @@ class LoadProgress:
 
     at_ns: Int64
     cpu_share: Shares
-    has_finished: bool
-    broken_line_count: int
+    has_finished: bool  # orderly, and carried its plan out
+    shortage_count: int  # requests for which the generator itself lacked descriptors or ports
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostCpu:
-    """Share of all cores of the machine that were busy, by time."""
+    """Share of all cores of the machine that were busy, by time.
+
+    `foreign_share` is the part of it that none of the run's own processes used.
+    """
 
     at_ns: Int64
     share: Shares
+    foreign_share: Shares
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,8 +72,8 @@ def read_load_progress(folder: Path) -> Mapping[str, LoadProgress]:
 
 def read_host_cpu(folder: Path) -> HostCpu:
     """Read the host probe's CPU series. Raises `EvidenceMissing`."""
-    table = _read_probe(folder / "host.parquet")
-    table = table.filter((pc.field("subject") == "host") & (pc.field("name") == "cpu_share"))
+    whole = _read_probe(folder / "host.parquet")
+    table = whole.filter((pc.field("subject") == "host") & (pc.field("name") == "cpu_share"))
     at_ns = table["at_ns"].to_numpy().astype(np.int64)
     share = table["value"].to_numpy().astype(np.float64)
     sound = np.isfinite(share) & (share >= 0.0) & (share <= 1.0)
@@ -78,7 +82,21 @@ def read_host_cpu(folder: Path) -> HostCpu:
             en="the machine's CPU was not recorded", th="ไม่มีบันทึกการใช้ CPU ของเครื่อง"
         )
     order = np.argsort(at_ns, kind="stable")
-    return HostCpu(at_ns=at_ns[order], share=share[order])
+    at_ns, share = at_ns[order], share[order]
+    own_share = _own_share(whole, at_ns)
+    return HostCpu(at_ns=at_ns, share=share, foreign_share=np.maximum(share - own_share, 0.0))
+
+
+def _own_share(table: pa.Table, at_ns: Int64) -> Shares:
+    """Return the share of all cores that the run's own processes used, at the host's readings."""
+    count = table.filter(pc.field("name") == "cpu_count")["value"].to_numpy()
+    own = np.full(at_ns.size, np.nan)
+    roles = table.filter((pc.field("name") == "cpu_share") & (pc.field("unit") == "cores"))
+    if not count.size or not count[0] >= 1 or not roles.num_rows or not at_ns.size:
+        return own
+    places = np.minimum(np.searchsorted(at_ns, roles["at_ns"].to_numpy()), at_ns.size - 1)
+    cores = np.bincount(places, weights=roles["value"].to_numpy(), minlength=at_ns.size)
+    return np.asarray(cores / float(count[0]), dtype=np.float64)
 
 
 def read_probe_ends(folder: Path) -> tuple[ProbeEnd, ...]:
@@ -119,7 +137,7 @@ def _read_probe(path: Path) -> pa.Table:
                 pa.types.is_floating(table["value"].type),
                 table["at_ns"].null_count == 0,
                 table["value"].null_count == 0,
-                *(pa.types.is_string(table[name].type) for name in ("subject", "name")),
+                *(pa.types.is_string(table[name].type) for name in ("subject", "name", "unit")),
             ]
         )
     except (pa.ArrowException, OSError, ValueError) as error:
@@ -138,26 +156,26 @@ def _unreadable(path: Path) -> EvidenceMissing:
 def _fold_progress(lines: list[bytes]) -> LoadProgress:
     at_ns: list[int] = []
     cpu_share: list[float] = []
-    has_finished, broken = False, 0
+    has_finished, shortages = False, 0
     for line in lines:
         try:
             content: Any = orjson.loads(line)
             event = content["event"]
             if event == "finished":
-                has_finished = True
+                has_finished = content.get("is_complete", True) is True
             if event != "progress":
                 continue
             at, share = int(content["at_ns"]), float(content["cpu_share"])
+            shortages = max(shortages, int(content.get("own_shortages", 0)))
             if not (0 < at < 1 << 62 and math.isfinite(share)):
                 raise ValueError("out of range")
-        except (ValueError, KeyError, TypeError, OverflowError):
-            broken += 1
-            continue
+        except (ValueError, KeyError, TypeError, OverflowError, AttributeError):
+            continue  # a second without a report, as when the last line was cut off
         at_ns.append(at)
         cpu_share.append(share)
     return LoadProgress(
         at_ns=np.array(at_ns, dtype=np.int64),
         cpu_share=np.array(cpu_share, dtype=np.float64),
         has_finished=has_finished,
-        broken_line_count=broken,
+        shortage_count=shortages,
     )

@@ -100,8 +100,8 @@ def _recovery(clause: Clause, recorded: Recorded, event: FaultEvent, rows: Int64
     planned_ns = samples.planned_ns[rows]
     latency_limit_ns = int(parameters["answered_within_s"] * 1e9)
     is_good = samples.latency_ns[rows] <= latency_limit_ns
-    began_ns, ended_ns = _neighbours(recorded, event)
-    before = (planned_ns >= began_ns) & (planned_ns < event.injected_ns)
+    ended_ns = _until(recorded, event)
+    before, before_s = _before(recorded, event, planned_ns)
     due_before = int(np.count_nonzero(before))
     after = (planned_ns >= event.injected_ns) & (planned_ns < ended_ns)
     due_after = int(np.count_nonzero(after))
@@ -112,7 +112,7 @@ def _recovery(clause: Clause, recorded: Recorded, event: FaultEvent, rows: Int64
     if level < LEVEL_MIN:
         return _unknown(event, due_after, f"only {level:.0%} of requests were answered before it",
                         f"ก่อนหน้านั้นตอบได้เพียง {level:.0%}")  # fmt: skip
-    rate_per_s = due_before / max(1e-9, (event.injected_ns - began_ns) / 1e9)
+    rate_per_s = due_before / max(1e-9, before_s)
     window_s = min(WINDOW_S_MAX, max(1, math.ceil(DUE_PER_WINDOW_MIN / rate_per_s)))
     goodness = _window_shares(
         planned_ns[after] - event.injected_ns, is_good[after],
@@ -172,14 +172,29 @@ def first_lasting(
     return candidate
 
 
-def _neighbours(recorded: Recorded, event: FaultEvent) -> tuple[int, int]:
-    """Return from when the level before counts, and until when the time after belongs to it."""
-    others = [other for other in recorded.faults if other is not event]
-    ends = [max(other.injected_ns, other.healed_ns) for other in others
-            if other.injected_ns < event.injected_ns]  # fmt: skip
-    starts = [other.injected_ns for other in others if other.injected_ns > event.injected_ns]
-    began_ns = max([event.injected_ns - int(BEFORE_S * 1e9), recorded.manifest.t0_ns, *ends])
-    return began_ns, min([recorded.load_ended_ns, *starts])
+def _before(
+    recorded: Recorded, event: FaultEvent, planned_ns: Int64
+) -> tuple[npt.NDArray[np.bool_], float]:
+    """Return the requests that tell the level before *event*, and how many s they span.
+
+    The stretch before the fault, as far as no other fault lies in it. Where faults follow each
+    other too closely for that, the stretch before the one before tells what the service was.
+    """
+    earlier = [one for one in recorded.faults if one.injected_ns < event.injected_ns]
+    until_ns = event.injected_ns
+    while True:
+        healed_ns = max((max(one.injected_ns, one.healed_ns) for one in earlier), default=0)
+        began_ns = max(until_ns - int(BEFORE_S * 1e9), recorded.manifest.t0_ns, healed_ns)
+        before = (planned_ns >= began_ns) & (planned_ns < until_ns)
+        if not earlier or int(np.count_nonzero(before)) >= BEFORE_DUE_MIN:
+            return before, (until_ns - began_ns) / 1e9
+        until_ns = min(until_ns, earlier.pop().injected_ns)
+
+
+def _until(recorded: Recorded, event: FaultEvent) -> int:
+    """Return until when the time after *event* belongs to it: the next fault, or the end."""
+    starts = [one.injected_ns for one in recorded.faults if one.injected_ns > event.injected_ns]
+    return min([recorded.load_ended_ns, *starts])
 
 
 def _window_shares(

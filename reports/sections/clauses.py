@@ -42,6 +42,7 @@ class ClauseRow:
     source: Bilingual | None
     penalty: Bilingual | None
     meter: Meter | None
+    room: float | None
 
 
 def clause_rows(sources: Sources) -> tuple[ClauseRow, ...]:
@@ -59,16 +60,25 @@ def verdict_counts(rows: tuple[ClauseRow, ...]) -> dict[Verdict, int]:
 def deciding_rows(rows: tuple[ClauseRow, ...], verdict: Verdict) -> tuple[ClauseRow, ...]:
     """Return the clauses that decided *verdict*, or, for MET, those closest to their limits."""
     if verdict is Verdict.MET:
-        near = [row for row in rows if row.verdict is Verdict.MET and row.meter is not None]
-        return tuple(sorted(near, key=_distance))
+        near = [row for row in rows if row.verdict is Verdict.MET and row.room is not None]
+        return tuple(sorted(near, key=lambda row: row.room or 0.0))
     return tuple(row for row in rows if row.verdict is verdict)
 
 
-def _distance(row: ClauseRow) -> float:
-    assert row.meter is not None
-    share = row.meter.share
-    used = 1 / share if row.meter.is_floor and share > 0 else share
-    return -used
+def _room(result: ClauseResult, at_most: float | None, at_least: float | None) -> float | None:
+    """Return how much of the room between limit and ideal is left, 0..1; None when none was given.
+
+    The ideal of a ceiling is 0, that of a floor of a share is 1. A limit that is itself the ideal
+    (no loss at all, every unit) leaves no room, so nothing can come close to it.
+    """
+    value = result.value
+    if value is None or not math.isfinite(value):
+        return None
+    if at_most is not None and at_most > 0:
+        return 1 - value / at_most
+    if at_least is not None and result.unit == Unit.SHARE and 0 <= at_least < 1:
+        return (value - at_least) / (1 - at_least)
+    return None
 
 
 def _row(result: ClauseResult, clause: Clause | None) -> ClauseRow:
@@ -93,6 +103,7 @@ def _row(result: ClauseResult, clause: Clause | None) -> ClauseRow:
         if clause and clause.penalty
         else None,
         meter=_meter(result.value, at_most, at_least),
+        room=_room(result, at_most, at_least),
     )
 
 

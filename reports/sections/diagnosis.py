@@ -18,7 +18,7 @@ from harness.run_folder import RunFolder
 from reports.figures.resources import ROLE_COLOURS, draw_resources
 from reports.folds import timeline_of
 from reports.formats import ABSENT, count, decimal, percent, shown, span
-from reports.names import role_name
+from reports.names import bottleneck_name, confidence_name, role_name
 from reports.reading import BottleneckText
 from reports.sources import Sources
 from reports.wording import same, say
@@ -37,11 +37,11 @@ _RARE_SHARES: Final = (0.0, 0.0002, 0.001, 0.005, 0.02)
 class BottleneckRow:
     """One named place where work queues."""
 
-    name: str
+    name: Bilingual
     place: str
     share: str
     tier: str
-    confidence: str
+    confidence: Bilingual
     evidence: Bilingual
 
 
@@ -143,11 +143,11 @@ def _bottlenecks(sources: Sources, profile: Profile | None) -> tuple[BottleneckR
         return tuple(_judged_row(row) for row in sources.judged.bottlenecks[:BOTTLENECKS_SHOWN])
     return tuple(
         BottleneckRow(
-            name=shown(row.bottleneck_class, 80),
+            name=bottleneck_name(row.bottleneck_class),
             place=shown(row.place, 200),
             share=_share(row.share),
             tier=shown(row.tier, 10),
-            confidence=shown(row.confidence, 40),
+            confidence=confidence_name(row.confidence),
             evidence=same(shown(row.evidence, 600)),
         )
         for row in (profile.bottlenecks if profile else ())[:BOTTLENECKS_SHOWN]
@@ -156,11 +156,11 @@ def _bottlenecks(sources: Sources, profile: Profile | None) -> tuple[BottleneckR
 
 def _judged_row(row: BottleneckText) -> BottleneckRow:
     return BottleneckRow(
-        name=shown(row.bottleneck_class, 80),
+        name=bottleneck_name(row.bottleneck_class),
         place=shown(row.place, 200),
         share=_share(row.share),
         tier=shown(row.tier, 10),
-        confidence=shown(row.confidence, 40),
+        confidence=confidence_name(row.confidence),
         evidence=row.evidence,
     )
 

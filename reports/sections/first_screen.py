@@ -13,7 +13,8 @@ from reports.sources import Sources
 from reports.wording import VERDICTS, same, say
 
 DECIDING_SHOWN: Final = 4
-NOT_TESTED_SHOWN: Final = 7
+NOT_TESTED_SHOWN: Final = 9
+BLOCKING_SHOWN: Final = 3
 _DECIDING_HEADINGS: Final = {
     Verdict.BREACHED: "deciding_breached",
     Verdict.INCONCLUSIVE: "deciding_inconclusive",
@@ -34,6 +35,7 @@ class FirstScreen:
     deciding_heading: Bilingual
     deciding: tuple[ClauseRow, ...]
     deciding_more: int
+    blocking: tuple[Bilingual, ...]
     tested: tuple[tuple[Bilingual, Bilingual], ...]
     not_tested: tuple[Bilingual, ...]
     not_tested_rest: tuple[Bilingual, ...]
@@ -59,6 +61,7 @@ def first_screen(sources: Sources) -> FirstScreen:
         deciding_heading=say(heading),
         deciding=deciding[:DECIDING_SHOWN],
         deciding_more=max(0, len(deciding) - DECIDING_SHOWN) if verdict is not Verdict.MET else 0,
+        blocking=_blocking(sources, verdict),
         tested=_tested(sources),
         not_tested=not_tested[:NOT_TESTED_SHOWN],
         not_tested_rest=not_tested[NOT_TESTED_SHOWN:],
@@ -92,6 +95,14 @@ def _sentence(verdict: Verdict | None, counts: dict[Verdict, int]) -> Bilingual:
             return say("inconclusive_caveats_sentence")
         case _:
             return say("nothing_tested_sentence")
+
+
+def _blocking(sources: Sources, verdict: Verdict | None) -> tuple[Bilingual, ...]:
+    """Return the caveats that keep the verdict from being decided."""
+    if sources.judged is None or verdict is not Verdict.INCONCLUSIVE:
+        return ()
+    blocking = [caveat.text for caveat in sources.judged.caveats if caveat.blocks]
+    return tuple(blocking[:BLOCKING_SHOWN])
 
 
 def _notes(sources: Sources) -> tuple[Bilingual, ...]:

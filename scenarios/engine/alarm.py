@@ -74,9 +74,9 @@ class Alarm:
             self._fd = -1
 
     def _rang(self) -> None:
-        if self._fd >= 0:
-            # The count of expirations must be read, or the file stays readable.
-            with contextlib.suppress(BlockingIOError):
-                os.read(self._fd, 8)
         self._due_ns = 0
         self._ring()
+        if self._due_ns == 0 and self._fd >= 0:
+            # Nobody set it again, which would have cleared it: the file would stay readable.
+            with contextlib.suppress(BlockingIOError):
+                os.read(self._fd, 8)

@@ -33,7 +33,7 @@ from scenarios.outcomes import Ending
 RECEIVE_BYTES: Final = 64 * 1024
 CONNECT_TIMEOUT_NS: Final = 5_000_000_000
 IDLE_KEPT_NS: Final = 20_000_000_000
-SWEEP_INTERVAL_S: Final = 0.02
+SWEEP_INTERVAL_S: Final = 0.05
 _READ, _WRITE = 1, 2
 _BLOCKED: Final = (BlockingIOError, InterruptedError)
 # Ours, not the target's: out of descriptors, ports or memory.

@@ -129,12 +129,10 @@ class Visit:
     __slots__ = (
         "_key_count",
         "_key_seed",
-        "closing_period",
         "crew",
-        "date",
+        "day",
         "draw",
         "navigation",
-        "period",
         "pid",
         "seed",
         "session",

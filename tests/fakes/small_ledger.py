@@ -224,9 +224,11 @@ class Work:
     def pry(self) -> None:
         """Try to post into another unit, and to use a key again with other content."""
         self.refused("receipt", self.ledger.units[2], 202512)
-        used = next(
-            row for row in self.rows if row["outcome"] == Outcome.OK and row["gross_satang"]
-        )
+        acknowledged = [row for row in self.rows
+                        if row["outcome"] == Outcome.OK and row["gross_satang"]]  # fmt: skip
+        if not acknowledged:
+            return
+        used = acknowledged[0]
         attempt = 1 + max(row["attempt"] for row in self.rows if row["key"] == used["key"])
         self._record(used | {"attempt": attempt, "gross_satang": used["gross_satang"] + 1,
                              "expected_refusal": 1, "replay": 0},

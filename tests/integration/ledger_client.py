@@ -145,7 +145,9 @@ class Client:
         ) as response:
             text = await response.text()
             is_json = "json" in response.content_type and "ndjson" not in response.content_type
-            return Answer(response.status, response.headers, orjson.loads(text) if is_json else text)
+            return Answer(
+                response.status, response.headers, orjson.loads(text) if is_json else text
+            )
 
     async def get(self, path: str, account: int | None = None) -> Answer:
         """Read."""
@@ -216,9 +218,7 @@ DISBURSEMENT_REQUEST = {
 
 
 @asynccontextmanager
-async def serving(
-    country: Country, *, defects: str = "", **settings: Any
-) -> AsyncIterator[Client]:
+async def serving(country: Country, *, defects: str = "", **settings: Any) -> AsyncIterator[Client]:
     """Serve a ledger inside the running loop and yield a client of it."""
     ledger = await build_ledger(replace(country.settings, **settings))
     await install(ledger, defects)

@@ -87,9 +87,7 @@ def budget_change(before: Any, after: Any, line: str) -> dict[str, Decimal]:
 
 
 @pytest.mark.parametrize("step", ["check", "approve", "pay"])
-async def test_the_preparer_takes_no_step_even_with_every_role(
-    country: Country, step: str
-) -> None:
+async def test_the_preparer_takes_no_step_even_with_every_role(country: Country, step: str) -> None:
     everything = person(SAO, "all")
     body = {"date": BUSINESS_DATE, "budget_line": "B01", "payee": "x", "amount": "1.00",
             "withholding_tax": "0.00"}  # fmt: skip
@@ -138,9 +136,9 @@ async def test_people_of_the_parent_act_for_a_dependant_and_not_the_reverse(
 
 
 async def test_nobody_reads_the_books_of_another_unit(country: Country) -> None:
-    paths = ["overview", "periods", "worklist", "chart-of-accounts", "budget", "payees", "documents",
-             "documents/1", f"documents/by-key/{uuid.uuid4()}", "books?fiscal_year=2569",
-             "reports/daily-cash?date=2025-12-01", "reports/trial-balance?period=2025-12",
+    paths = ["overview", "periods", "worklist", "chart-of-accounts", "budget", "payees",
+             "documents", "documents/1", f"documents/by-key/{uuid.uuid4()}",
+             "books?fiscal_year=2569", "reports/daily-cash?date=2025-12-01", "reports/trial-balance?period=2025-12",
              "reports/receipts-payments?period=2025-12",
              "reports/budget-execution?period=2025-12"]  # fmt: skip
     async with serving(country) as client:
@@ -260,7 +258,10 @@ async def test_numbers_stay_gapless_under_concurrent_posts_and_refusals(country:
         answers = await asyncio.gather(
             *(worker.receipt(OTHER) for worker in (first_worker, second_worker) * 30),
             *(worker.receipt(OTHER, date="2025-10-15") for worker in (first_worker,) * 20),
-            *(worker.request_payment(OTHER, amount="99000000.00") for worker in (second_worker,) * 9),
+            *(
+                worker.request_payment(OTHER, amount="99000000.00")
+                for worker in (second_worker,) * 9
+            ),
         )
         violations = await first_worker.violations()
 
@@ -292,7 +293,12 @@ async def test_a_budget_line_is_never_overspent_even_at_once(country: Country) -
 
 async def test_a_budget_transfer_moves_money_and_no_more_than_there_is(country: Country) -> None:
     clerk = person(PAO, "clerk")
-    transfer = {"date": BUSINESS_DATE, "from_line": "B05", "to_line": "B06", "amount": "30000000.00"}
+    transfer = {
+        "date": BUSINESS_DATE,
+        "from_line": "B05",
+        "to_line": "B06",
+        "amount": "30000000.00",
+    }
     async with serving(country) as client:
         moved = await client.post(f"/units/{PAO}/budget-transfers", clerk, transfer)
         again = await client.post(f"/units/{PAO}/budget-transfers", clerk, transfer)

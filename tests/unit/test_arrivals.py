@@ -94,7 +94,7 @@ def test_the_plan_is_what_its_sessions_do() -> None:
     assert Counter(name_of(plan).tolist()) == plan.planned_by_activity
 
 
-@pytest.mark.parametrize("duration_s", [0.5, 7, 10, 25.5, 60, 100])
+@pytest.mark.parametrize("duration_s", [0.5, 10, 25.5, 60])
 @pytest.mark.parametrize("scale", [0.02, 0.05])
 def test_short_and_small_runs_are_planned_too(duration_s: float, scale: float) -> None:
     plan = plan_load(

@@ -338,6 +338,22 @@ def test_the_place_of_a_function_is_its_hottest_line() -> None:
     assert path.total_samples_per_request is None
 
 
+def test_a_function_that_only_calls_is_listed_beside_a_crowd_of_leaves() -> None:
+    leaves = [f"serve (app.py:1);leaf{n} ({LIBRARY}/lib.py:{n}) {n + 1}" for n in range(50)]
+
+    paths = rank_paths(parse_stacks(leaves), rate_hz=100, completed_requests=1, paths_max=10)
+
+    assert [p.function for p in paths] == [
+        "leaf49",
+        "leaf48",
+        "leaf47",
+        "leaf46",
+        "leaf45",
+        "serve",
+    ]
+    assert paths[-1].total_share == 1.0
+
+
 def test_frames_of_libraries_are_not_the_targets_own() -> None:
     paths = rank_paths(parse_stacks(WORKING.splitlines()), rate_hz=100, completed_requests=1)
 

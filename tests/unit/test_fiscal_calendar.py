@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scenarios.fiscal_calendar import (
@@ -46,6 +46,7 @@ def test_the_fiscal_year_is_named_by_the_year_it_ends_in(day: date, fiscal_year:
     assert fiscal_year_be(day) == fiscal_year
 
 
+@settings(max_examples=50)
 @given(days)
 def test_a_day_lies_within_its_fiscal_year(day: date) -> None:
     first, last = fiscal_year_span(fiscal_year_be(day))
@@ -54,6 +55,7 @@ def test_a_day_lies_within_its_fiscal_year(day: date) -> None:
     assert (last - first).days in (364, 365)
 
 
+@settings(max_examples=50)
 @given(days)
 def test_written_dates_come_back(day: date) -> None:
     assert from_buddhist(to_buddhist(day)) == day
@@ -62,6 +64,7 @@ def test_written_dates_come_back(day: date) -> None:
     assert to_common_year(to_buddhist_year(day.year)) == day.year
 
 
+@settings(max_examples=50)
 @given(days)
 def test_two_digit_years_come_back_near_their_own_century(day: date) -> None:
     year = to_buddhist_year(day.year)
@@ -71,6 +74,7 @@ def test_two_digit_years_come_back_near_their_own_century(day: date) -> None:
     assert from_buddhist(short, near=year) == day
 
 
+@settings(max_examples=50)
 @given(st.text(alphabet="0123456789๐๑๒๓๔๕๖๗๘๙กข /-", max_size=20))
 def test_thai_digits_become_ascii_and_nothing_else_changes(text: str) -> None:
     plain = from_thai_digits(text)
@@ -129,6 +133,7 @@ def test_the_year_end_of_2568_falls_on_a_working_day() -> None:
     assert month_end_window(2025, 9)[2] == date(2025, 9, 30)
 
 
+@settings(max_examples=50)
 @given(working_years)
 def test_a_working_day_is_neither_weekend_nor_holiday(day: date) -> None:
     assert is_working_day(day) == (day.weekday() < 5 and day not in holidays())
@@ -139,6 +144,7 @@ def test_a_working_day_is_neither_weekend_nor_holiday(day: date) -> None:
     assert len(working_days(day, following)) == 1
 
 
+@settings(max_examples=50)
 @given(st.integers(min_value=2025, max_value=2026), st.integers(min_value=1, max_value=11))
 def test_a_month_end_is_eight_working_days_around_the_turn(year: int, month: int) -> None:
     window = month_end_window(year, month)

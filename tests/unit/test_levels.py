@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.quantities import LEVELS as LEVEL_NAMES
@@ -46,6 +46,7 @@ def test_levels_have_the_names_that_contracts_use() -> None:
     assert {name: level.name for name, level in LEVELS.items()} == {name: name for name in LEVELS}
 
 
+@settings(max_examples=40)
 @given(durations, st.booleans(), st.sampled_from(sorted(LEVELS)))
 def test_phases_follow_each_other_from_start_to_end(
     duration_s: float, has_faults: bool, level: str
@@ -63,6 +64,7 @@ def test_phases_follow_each_other_from_start_to_end(
         assert phase.rate_req_s == rates_of(LEVELS[level])[is_peak]
 
 
+@settings(max_examples=40)
 @given(st.integers(min_value=120, max_value=20_000), st.booleans())
 def test_a_peak_holds_its_full_minute(duration_s: int, has_faults: bool) -> None:
     peaks = [p for p in phases_of(LEVELS["L2"], duration_s, has_faults) if p.name == "peak"]
@@ -71,6 +73,7 @@ def test_a_peak_holds_its_full_minute(duration_s: int, has_faults: bool) -> None
     assert len(peaks) == (3 if duration_s >= 3_600 else 1)
 
 
+@settings(max_examples=40)
 @given(st.integers(min_value=10, max_value=20_000), st.booleans())
 def test_phases_change_on_whole_seconds(duration_s: int, has_faults: bool) -> None:
     for phase in phases_of(LEVELS["L2"], duration_s, has_faults):

@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from scenarios.demand import ACCOUNTS_NATIONAL
 from scenarios.place_names import PROVINCES_TH
 from scenarios.population import (
-    SIZES,
     Population,
     UnitType,
     accounts_of,
@@ -24,12 +23,12 @@ from scenarios.population import (
     all_accounts,
     build_population,
     provincial_offices,
-    read_counts,
     synthetic_pid,
     units_national,
     write_accounts_csv,
     write_units_csv,
 )
+from scenarios.units import SIZES, read_counts
 
 # The hash that reports of the default population carry. It changes when any unit changes, on
 # purpose only: then say so in the change note, because older runs cannot be compared any more.

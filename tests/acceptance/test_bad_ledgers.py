@@ -1,0 +1,82 @@
+"""Deliberately bad ledgers must fail the run, each by the clause that its fault breaks.
+
+Doses are high and loads are small: how rarely a fault may strike and still be found is a matter of
+the number of operations, and is tested on histories in the judge's own tests. All run at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+import pytest
+
+from contracts.reading import read_contract
+from contracts.terms import Contract, Quantity
+from harness.cli import main
+from harness.run_folder import RunFolder
+from tests.acceptance.conftest import Start
+
+# Defect -> every clause of money that it breaks, as (quantity, invariant), and none besides.
+BREAKS = {
+    "M01:1": {  # loses acknowledged postings, so registers and the once-only rule break with it
+        (Quantity.ACKNOWLEDGED_LOSS, ""),
+        (Quantity.INVARIANT, "I4"),
+        (Quantity.INVARIANT, "I10"),
+    },
+    "M03:1": {(Quantity.INVARIANT, "I1")},  # an unbalanced document
+    "M04:1": {(Quantity.INVARIANT, "I9")},  # another unit's books
+    # A trial balance that drifts from the lines, and the cash report with it.
+    "M10:1": {(Quantity.INVARIANT, "I2"), (Quantity.INVARIANT, "I3")},
+}
+OF_MONEY = (Quantity.INVARIANT, Quantity.ACKNOWLEDGED_LOSS, Quantity.SHED_HONESTY)
+
+
+@dataclass
+class Judged:
+    """One bad ledger's run after its judgement."""
+
+    status: int
+    folder: RunFolder
+    contract: Contract
+
+    @property
+    def in_breach(self) -> set[tuple[Quantity, str]]:
+        content = orjson.loads(self.folder.verdict.read_bytes())
+        verdicts = {clause["id"]: clause["verdict"] for clause in content["clauses"]}
+        return {
+            (clause.quantity, clause.selector)
+            for clause in self.contract.clauses
+            if verdicts[clause.id] == "BREACHED" and clause.quantity in OF_MONEY
+        }
+
+
+@pytest.fixture(scope="module")
+def runs(start: Start, small_contract: Path) -> dict[str, Judged]:
+    words = ("run", "--scale", "0.01", "--duration", "12", "--faults", "none", "--workers", "1",
+             "--seed", "3", "--contract", str(small_contract))  # fmt: skip
+    commands = {defect: start(*words, "--defect", defect) for defect in BREAKS}
+    judged = {}
+    for defect, command in commands.items():
+        assert command.finish() == 0, command.errors.read_text()
+        status = main(["judge", str(command.folder)])
+        judged[defect] = Judged(status, RunFolder(command.folder), read_contract(small_contract))
+    return judged
+
+
+@pytest.mark.parametrize("defect", BREAKS)
+def test_a_bad_ledger_breaks_the_right_clauses_alone(runs: dict[str, Judged], defect: str) -> None:
+    run = runs[defect]
+    assert run.folder.read_manifest().fingerprint["defects"].startswith(defect[:3])
+    assert run.in_breach == BREAKS[defect]
+    assert run.status == 1
+
+
+@pytest.mark.parametrize("defect", BREAKS)
+def test_a_breach_of_money_names_a_witness(runs: dict[str, Judged], defect: str) -> None:
+    """A committee cannot act on "something is wrong": the unit stands in the findings."""
+    content = orjson.loads(runs[defect].folder.findings.read_bytes())
+    broken = {selector for _, selector in BREAKS[defect] if selector}
+    named = {found["about"] for found in content["findings"] if found["witnesses"][0]["unit"] > 0}
+    assert named >= broken

@@ -1,0 +1,366 @@
+"""The ledger when it is too busy, when its database fails it, and when it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+import asyncpg
+import orjson
+import pytest
+import yaml
+
+from reference_app.app import make_app
+from tests.integration.ledger_client import (
+    OTHER,
+    PAO,
+    RECEIPT,
+    SAO,
+    Client,
+    Country,
+    person,
+    serving,
+)
+
+ROOT = Path(__file__).resolve().parents[2]
+LIMIT_S = 20.0
+
+
+@asynccontextmanager
+async def holding(country: Country, statement: str) -> AsyncIterator[None]:
+    """Hold the locks of *statement* in an open transaction of somebody else."""
+    connection = await asyncpg.connect(country.settings.database_url)
+    transaction = connection.transaction()
+    await transaction.start()
+    try:
+        await connection.execute(statement)
+        yield
+    finally:
+        await transaction.rollback()
+        await connection.close()
+
+
+def hold_book(unit: int) -> str:
+    return f"SELECT FROM ledger.book WHERE unit = {unit} FOR UPDATE"
+
+
+async def keys_in_books(client: Client, unit: int) -> set[str]:
+    return {document["key"] for document in (await client.books(unit))["documents"]}
+
+
+async def until_in_flight(client: Client, count: int) -> None:
+    async with asyncio.timeout(LIMIT_S):
+        while client.ledger.admission.in_flight < count:  # noqa: ASYNC110 (no event to wait for)
+            await asyncio.sleep(0.005)
+
+
+async def test_what_is_shed_was_not_executed(country: Country) -> None:
+    keys = [uuid.uuid4() for _ in range(12)]
+    async with serving(country, in_flight_max=2, lock_timeout_ms=3000) as client:
+        async with holding(country, hold_book(SAO)):
+            admitted = [asyncio.create_task(client.receipt(key=key)) for key in keys[:2]]
+            await until_in_flight(client, 2)
+            shed = [await client.receipt(key=key) for key in keys[2:]]
+            health = await client.get("/healthz")
+            metrics = await client.get("/metrics")
+        posted = [await task for task in admitted]
+        found = await keys_in_books(client, SAO)
+
+    assert {(answer.status, answer.code) for answer in shed} == {(503, "shed")}
+    assert all(int(answer.headers["Retry-After"]) >= 1 for answer in shed)
+    assert {answer.status for answer in posted} == {201}
+    assert found & set(map(str, keys)) == set(map(str, keys[:2]))
+    assert health.status == 200
+    assert 'ledger_shed_total{worker="worker-1"} 10' in metrics.body
+    assert 'ledger_in_flight{worker="worker-1"} 2' in metrics.body
+
+
+async def test_one_unit_cannot_take_the_place_of_the_others(country: Country) -> None:
+    async with serving(country, in_flight_per_unit_max=3, lock_timeout_ms=3000) as client:
+        async with holding(country, hold_book(SAO)):
+            waiting = [asyncio.create_task(client.receipt()) for _ in range(3)]
+            await until_in_flight(client, 3)
+            fourth = await client.receipt()
+            other = await client.receipt(OTHER)
+        posted = [await task for task in waiting]
+
+    assert (fourth.status, fourth.code) == (429, "shed")
+    assert "Retry-After" in fourth.headers
+    assert other.status == 201
+    assert {answer.status for answer in posted} == {201}
+
+
+async def test_a_locked_unit_is_refused_in_time_and_the_others_go_on(country: Country) -> None:
+    key = uuid.uuid4()
+    async with serving(country, lock_timeout_ms=400) as client:
+        async with holding(country, hold_book(SAO)):
+            blocked = asyncio.create_task(client.receipt(key=key))
+            await until_in_flight(client, 1)
+            others = [await client.receipt(unit) for unit in (PAO, OTHER) * 5]
+            were_first = not blocked.done()
+            answer = await blocked
+        absent = str(key) not in await keys_in_books(client, SAO)
+        again = await client.receipt(key=key)
+
+    assert {other.status for other in others} == {201}
+    assert were_first
+    assert (answer.status, answer.code) == (503, "shed")
+    assert absent
+    assert again.status == 201
+
+
+async def test_a_locked_table_ends_in_a_refusal_that_is_true(country: Country) -> None:
+    key = uuid.uuid4()
+    async with serving(country, lock_timeout_ms=100, deadline_s=0.6) as client:
+        async with holding(country, "LOCK TABLE ledger.document IN EXCLUSIVE MODE"):
+            answer = await client.receipt(key=key)
+        await asyncio.sleep(0.3)
+        found = await keys_in_books(client, SAO)
+
+    assert (answer.status, answer.code) == (503, "shed")
+    assert str(key) not in found
+
+
+async def test_postings_are_exactly_once_while_connections_are_cut(country: Country) -> None:
+    cut = (
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+        " WHERE application_name LIKE 'ledger/%'"
+    )
+    keys = [uuid.uuid4() for _ in range(150)]
+    async with serving(country) as first_worker, serving(country) as second_worker:
+        workers = (first_worker, second_worker)
+        before = await keys_in_books(first_worker, PAO) | await keys_in_books(first_worker, OTHER)
+
+        async def post(place: int) -> int:
+            await asyncio.sleep(place * 0.003)
+            worker, unit = workers[place % 2], (PAO, OTHER)[place // 2 % 2]
+            return (await worker.receipt(unit, key=keys[place])).status
+
+        posting = asyncio.gather(*(post(place) for place in range(len(keys))))
+        for _ in range(3):
+            await asyncio.sleep(0.1)
+            await first_worker.sql(cut)
+        statuses = await posting
+        found = await keys_in_books(first_worker, PAO) | await keys_in_books(first_worker, OTHER)
+        violations = await first_worker.violations()
+
+    assert set(statuses) == {201}
+    assert found - before == set(map(str, keys))
+    assert violations == {}
+
+
+async def test_reads_survive_cut_connections(country: Country) -> None:
+    async with serving(country) as client:
+        await client.sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE application_name LIKE 'ledger/%'"
+        )
+        answers = [await client.get(f"/units/{SAO}/overview", person(SAO, "all")) for _ in range(5)]
+
+    assert {answer.status for answer in answers} == {200}
+
+
+async def test_without_a_database_it_says_so_and_recovers(country: Country) -> None:
+    async with serving(country, deadline_s=0.3) as client:
+        url = client.ledger.storage.queries["ready"]
+        client.ledger.storage.queries["ready"] = (
+            "/* ready */ SELECT pg_terminate_backend(pg_backend_pid())"
+        )
+        not_ready = await client.get("/readyz")
+        client.ledger.storage.queries["ready"] = url
+        ready = await client.get("/readyz")
+
+    assert (not_ready.status, not_ready.code) == (503, "shed")
+    assert ready.status == 200
+
+
+async def test_the_interface_file_names_exactly_the_paths_that_are_served(
+    country: Country,
+) -> None:
+    interface = yaml.safe_load((ROOT / "contracts" / "ledger_api.yaml").read_text("utf-8"))
+    promised = {
+        (method.upper(), path)
+        for path, operations in interface["paths"].items()
+        for method in operations
+        if method != "parameters"
+    }
+    async with serving(country) as client:
+        app = make_app(client.ledger)
+        served = {
+            (route.method, route.resource.canonical)
+            for route in app.router.routes()
+            if route.resource is not None and route.method != "HEAD"
+        }
+        statements = [
+            row["query"] for row in await client.sql("SELECT query FROM pg_stat_activity")
+        ]
+        named = [text for text in statements if text.startswith("/* ")]
+
+    assert served == promised
+    assert named
+
+
+async def test_its_metrics_are_prometheus_text(country: Country) -> None:
+    async with serving(country) as client:
+        await client.receipt()
+        await client.get(f"/units/{SAO}/nothing", person(SAO, "all"))
+        metrics = await client.get("/metrics")
+
+    sample = re.compile(r'ledger_[a-z_]+\{[a-z]+="[^"]*"(,[a-z]+="[^"]*")*\} -?[0-9.e+-]+')
+    lines = [line for line in metrics.body.splitlines() if not line.startswith("#")]
+    assert [line for line in lines if not sample.fullmatch(line)] == []
+    assert 'method="POST",route="/units/{unit}/receipts",status="201"' in metrics.body
+    assert 'route="unknown",status="404"' in metrics.body
+    assert "ledger_batch_size_count" in metrics.body
+
+
+def environment_of(country: Country, **changes: str) -> dict[str, str]:
+    settings = country.settings
+    return {
+        **{name: value for name, value in os.environ.items() if not name.startswith("LEDGER_")},
+        "LEDGER_DATABASE_URL": settings.database_url,
+        "LEDGER_SESSION_KEY": settings.session_key.hex(),
+        "LEDGER_PID_KEY": settings.pid_key.hex(),
+        "LEDGER_PORT": "0",
+        **changes,
+    }
+
+
+@pytest.fixture
+def worker(country: Country) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A worker in a process of its own and its address."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "reference_app", "serve"],
+        cwd=ROOT, env=environment_of(country), stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        yield process, orjson.loads(process.stdout.readline())["url"]
+    finally:
+        process.kill()
+        process.communicate(timeout=LIMIT_S)
+
+
+async def test_a_worker_that_is_told_to_stop_ends_what_it_began(
+    country: Country, worker: tuple[subprocess.Popen[str], str]
+) -> None:
+    process, url = worker
+    headers = {
+        "Authorization": f"Bearer {country.tokens[person(SAO, 'clerk')]}",
+        "Idempotency-Key": str(uuid.uuid4()),
+    }
+    async with aiohttp.ClientSession() as session:
+        async with holding(country, hold_book(SAO)):
+            posting = asyncio.create_task(
+                session.post(f"{url}/units/{SAO}/receipts", json=RECEIPT, headers=headers)
+            )
+            await until_metric(session, url, "ledger_in_flight", 1)
+            process.send_signal(signal.SIGTERM)
+            await until_refused(url)
+        async with await posting as answer:
+            status, connection = answer.status, answer.headers.get("Connection")
+    exit_status = await asyncio.to_thread(process.wait, LIMIT_S)
+
+    assert status == 201
+    assert connection == "close"
+    assert exit_status == 0
+
+
+async def until_metric(session: aiohttp.ClientSession, url: str, name: str, value: float) -> None:
+    async with asyncio.timeout(LIMIT_S):
+        while True:
+            async with session.get(f"{url}/metrics") as answer:
+                text = await answer.text()
+            if re.search(rf"^{name}{{[^}}]*}} {value}$", text, re.MULTILINE):
+                return
+            await asyncio.sleep(0.01)
+
+
+async def until_refused(url: str) -> None:
+    host, port = url.removeprefix("http://").split(":")
+    async with asyncio.timeout(LIMIT_S):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection(host, int(port))
+            except ConnectionRefusedError:
+                return
+            writer.close()
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"LEDGER_SESSION_KEY": ""}, "LEDGER_SESSION_KEY is not set"),
+        ({"LEDGER_SESSION_KEY": "abcd"}, "32 bytes"),
+        ({"LEDGER_PORT": "eighty"}, "LEDGER_PORT='eighty' is not a int"),
+        ({"LEDGER_SURPRISE": "1"}, "unknown LEDGER_SURPRISE"),
+        ({"LEDGER_DEFECTS": "M77"}, "no defect 'M77'"),
+        ({"LEDGER_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/x"}, "is the database up"),
+    ],
+)
+def test_a_wrong_setting_stops_the_start_with_one_line(
+    country: Country, changes: dict[str, str], words: str
+) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "reference_app", "serve"], cwd=ROOT, timeout=LIMIT_S, check=False,
+        env=environment_of(country, **changes), capture_output=True, text=True,
+    )  # fmt: skip
+
+    assert ended.returncode == 3
+    assert words in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
+
+
+def test_the_audit_command_tells_right_books_from_wrong_ones(country: Country) -> None:
+    def audit() -> tuple[int, dict[str, int]]:
+        ended = subprocess.run(
+            [sys.executable, "-m", "reference_app", "audit"], cwd=ROOT, timeout=LIMIT_S,
+            env=environment_of(country), capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        return ended.returncode, orjson.loads(ended.stdout)
+
+    right = audit()
+    asyncio.run(spoil(country))
+    wrong = audit()
+
+    assert right[0] == 0
+    assert set(right[1].values()) == {0}
+    assert wrong[0] == 1
+    assert wrong[1]["numbers_gapless"] == 1
+    assert wrong[1]["trial_balance_is_lines"] == 1
+
+
+async def spoil(country: Country) -> None:
+    connection = await asyncpg.connect(country.settings.database_url)
+    try:
+        await connection.execute(
+            "UPDATE ledger.counter SET last_number = 99 WHERE unit = $1 AND kind = 'opening'", SAO
+        )
+        await connection.execute(
+            "UPDATE ledger.balance SET debit = debit + 1 WHERE unit = $1 AND account = 1110101"
+            " AND period = 202510",
+            SAO,
+        )
+    finally:
+        await connection.close()
+
+
+async def test_a_drained_worker_is_not_ready(country: Country) -> None:
+    async with serving(country) as client:
+        client.ledger.is_draining = True
+        not_ready = await client.get("/readyz")
+        still_served = await client.receipt()
+
+    assert not_ready.status == 503
+    assert still_served.status == 201
+    assert still_served.headers["Connection"] == "close"
