@@ -41,17 +41,23 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _say(str(error), EXIT_BAD_SETUP)
         except BrokenExperiment as error:
             return _say(str(error), EXIT_INCONCLUSIVE)
-    except ModuleNotFoundError as error:
+    except ImportError as error:
         package = (error.name or "?").partition(".")[0]
         if package in OUR_PACKAGES:
             raise
-        return _say(f"package {package} is missing: run make setup", EXIT_BAD_SETUP)
-    except KeyboardInterrupt:
-        return _say("interrupted", EXIT_INCONCLUSIVE)
+        is_there = not isinstance(error, ModuleNotFoundError)
+        how = f"cannot be imported ({error.msg})" if is_there else "is missing"
+        return _say(f"package {package} {how}: run make setup", EXIT_BAD_SETUP)
     except BrokenPipeError:
         # The reader of our output went away (`monthend plan | head`): nobody is left to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_INCONCLUSIVE
+    except OSError as error:
+        # A disk that filled up or a folder that went away in mid-run: nothing else gets here.
+        where = error.filename or arguments.command
+        return _say(f"{where}: {error.strerror or error}; make room and repeat", EXIT_INCONCLUSIVE)
+    except KeyboardInterrupt:
+        return _say("interrupted", EXIT_INCONCLUSIVE)
 
 
 def _say(line: str, status: int) -> int:

@@ -31,6 +31,8 @@ Flags = npt.NDArray[np.bool_]
 BATCH_ROWS: Final = 1 << 19
 # Distinct words in one text column: accounts, kinds, dates. A file with more is not what it claims.
 WORDS_MAX: Final = 30_000
+# Rows of one table are counted in int32, a hundred times the largest history that is foreseen.
+ROWS_MAX: Final = (1 << 31) - 2
 # No time of CLOCK_MONOTONIC reaches this within 146 years of uptime; differences cannot overflow.
 TIME_NS_MAX: Final = 1 << 62
 # The largest sum of absolute amounts for which no partial sum overflows int64, with room for the
@@ -137,14 +139,13 @@ class Batch:
     def words(self, column: str, vocabulary: Vocabulary) -> Int16:
         """Return one column of text as numbers of *vocabulary*."""
         array = self.columns.column(column)
-        is_encoded = isinstance(array, pa.DictionaryArray)
-        kind = array.dictionary.type if is_encoded else array.type
-        if pa.types.is_null(kind):
-            array, kind = pc.cast(array, pa.string()), pa.string()
+        if pa.types.is_null(array.type):
+            array = pc.cast(array, pa.string())
+        kind = array.dictionary.type if isinstance(array, pa.DictionaryArray) else array.type
         is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
         if not (is_text or pa.types.is_integer(kind) or pa.types.is_date(kind)):
             raise _unreadable(self.name, f"column {column} is {kind}, not text")
-        encoded = array if is_encoded else array.dictionary_encode()
+        encoded = array if isinstance(array, pa.DictionaryArray) else array.dictionary_encode()
         indices, dictionary = encoded.indices, encoded.dictionary
         if len(dictionary) > WORDS_MAX:
             raise _unreadable(self.name, f"column {column} has more than {WORDS_MAX} words")
@@ -176,6 +177,8 @@ def open_columns(name: str, paths: Sequence[Path], columns: Sequence[str]) -> Co
         if twice:
             raise _unreadable(name, f"{path.name} has column {', '.join(twice)} twice")
         headers.append((schema.metadata or {}).get(b"header", b""))
+    if sum(row_counts) > ROWS_MAX:
+        raise _unreadable(name, f"it has more than {ROWS_MAX} rows")
     return ColumnFile(
         name=name, paths=tuple(paths), row_counts=tuple(row_counts), headers=tuple(headers)
     )
@@ -184,9 +187,16 @@ def open_columns(name: str, paths: Sequence[Path], columns: Sequence[str]) -> Co
 def refuse_large_sums(name: str, *amounts_satang: Int64) -> None:
     """Refuse amounts whose sums could overflow. Raises `EvidenceMissing`."""
     for amounts in amounts_satang:
-        total = float(np.abs(amounts.astype(np.float64)).sum()) if amounts.size else 0.0
-        if not total < SATANG_SUM_MAX:
+        if not absolute_sum(amounts) < SATANG_SUM_MAX:
             raise _unreadable(name, "amounts are too large to be added up")
+
+
+def absolute_sum(amounts_satang: Int64) -> float:
+    """Add up absolute amounts where int64 might overflow; exact enough to tell whether it does."""
+    total = 0.0
+    for begin in range(0, amounts_satang.size, BATCH_ROWS):
+        total += float(np.abs(amounts_satang[begin : begin + BATCH_ROWS].astype(np.float64)).sum())
+    return total
 
 
 def hash_pair(first: npt.NDArray[Any], second: npt.NDArray[Any], salt: int = 0) -> UInt64:
@@ -212,7 +222,8 @@ def _record_batches(path: Path, columns: Sequence[str], name: str) -> Iterator[p
             yield from file.iter_batches(
                 batch_size=BATCH_ROWS, columns=list(columns), use_threads=False
             )
-    except (pa.ArrowException, OSError, ValueError) as error:
+    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
+        # A column of nested values is not found under its own name: KeyError.
         raise _unreadable(name, f"{path.name}: {_one_line(error, path)}") from error
 
 

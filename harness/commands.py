@@ -51,7 +51,10 @@ def accept(arguments: argparse.Namespace) -> int:
     """Load, record, judge, report."""
     display = Display()
     folder = _experiment(_options(arguments, "L2"), display)
-    return _judge_and_show(folder, display, arguments.lang)
+    try:
+        return _judge_and_show(folder, display, arguments.lang)
+    except BadSetup as error:  # load was sent: status 3 would say that it was not
+        raise BrokenExperiment(what=error.what, where=error.where, mend=error.mend) from error
 
 
 def plan(arguments: argparse.Namespace) -> int:

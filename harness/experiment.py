@@ -21,7 +21,7 @@ from harness.faults.schedule import FaultRunner, plan_faults
 from harness.final_reads import read_auditor_token, read_books
 from harness.interrupts import Interrupts
 from harness.load import Load, start_load
-from harness.manifests import first_manifest, phases_until
+from harness.manifests import first_manifest, phases_from, phases_until
 from harness.options import BUSINESS_DATE, FISCAL_YEAR, Options
 from harness.preparation import FAULTS_PHASE, Preparation
 from harness.probes.start import start_probes
@@ -75,13 +75,12 @@ def run_experiment(scene: Scene, *, attendants: Sequence[Attendant] = ()) -> Non
         stack.callback(load.stop)
         warm_up_target(scene, target)
         load.await_ready(preparation.plan)
+        manifest = first_manifest(scene.options, preparation, target, folder.path)
         with scene.interrupts.gently():
-            manifest = begin_load(scene, target, load)
+            manifest = begin_load(scene, load, manifest)
             ending = carry_load(scene, target, load, manifest, faults, attendants)
             manifest = conclude(manifest, load, ending, folder)
-        if not scene.interrupts.is_asked:
-            manifest = settle(scene, target, manifest)
-        read_all_books(scene, target, "after", unread_because=_unreadable(manifest))
+        look_afterwards(scene, target, manifest)
 
 
 def provision(scene: Scene) -> Target:
@@ -116,14 +115,12 @@ def warm_up_target(scene: Scene, target: Target) -> None:
         )
 
 
-def begin_load(scene: Scene, target: Target, load: Load) -> Manifest:
+def begin_load(scene: Scene, load: Load, manifest: Manifest) -> Manifest:
     """Fix t0, tell the load processes, and write the manifest before the first request."""
-    t0_ns = load.begin()
-    manifest = first_manifest(
-        scene.options, scene.preparation, target, scene.folder.path, t0_ns=t0_ns
-    )
-    scene.folder.write_manifest(manifest)
     plan = scene.preparation.plan
+    t0_ns = load.begin()
+    manifest = manifest.evolve(t0_ns=t0_ns, phases=phases_from(plan, t0_ns))
+    scene.folder.write_manifest(manifest)
     scene.display.step(
         f"load: {plan.planned_requests:,} requests of {plan.sessions:,} people over "
         f"{scene.options.duration_s:g} s"
@@ -145,7 +142,8 @@ def carry_load(
         for attendant in attendants:
             attendant.load_started(target, scene.folder, load.t0_ns)
             stack.callback(attendant.load_ended)
-        stack.callback(start_probes(target, scene.folder, load_pids=lambda: load.pids).stop)
+        probes = start_probes(target, scene.folder, load_pids=lambda: load.pids)
+        stack.callback(probes.stop)
         if faults:
             phase = next(phase for phase in manifest.phases if phase.name == FAULTS_PHASE)
             planned = plan_faults(faults, started_ns=phase.started_ns, ended_ns=phase.ended_ns)
@@ -156,6 +154,9 @@ def carry_load(
         load.stop()
     for problem in runner.problems if runner else ():
         scene.display.warn(problem)
+    for report in probes.stop():
+        if not report.is_complete:
+            scene.display.warn(f"the {report.probe} probe is not complete: {report.reason}")
     return ending
 
 
@@ -214,12 +215,27 @@ def conclude(manifest: Manifest, load: Load, ending: Ending, folder: RunFolder) 
     return manifest
 
 
+def look_afterwards(scene: Scene, target: Target, manifest: Manifest) -> None:
+    """Let the target settle and read the books, unless the run ended too early for that."""
+    try:
+        if manifest.ended != "interrupted":
+            manifest = settle(scene, target, manifest)
+        unread_because = ""
+        if manifest.ended in ("interrupted", "target_lost"):
+            unread_because = f"the run ended early ({manifest.end_reason})"
+        read_all_books(scene, target, "after", unread_because=unread_because)
+    except KeyboardInterrupt as error:
+        reason = f"{error} was received before the books were read"
+        scene.folder.write_manifest(manifest.evolve(ended="interrupted", end_reason=reason))
+        raise
+
+
 def settle(scene: Scene, target: Target, manifest: Manifest) -> Manifest:
     """Wait until the target answers again and what was under way is done."""
     scene.display.step("letting the target settle")
     limit = time.monotonic() + SETTLE_LIMIT_S
-    time.sleep(SETTLE_S)
     while True:
+        time.sleep(SETTLE_S)
         try:
             target.check_alive()
             return manifest
@@ -228,13 +244,6 @@ def settle(scene: Scene, target: Target, manifest: Manifest) -> Manifest:
                 manifest = manifest.evolve(ended="target_lost", end_reason=str(error))
                 scene.folder.write_manifest(manifest)
                 return manifest
-        time.sleep(SETTLE_S)
-
-
-def _unreadable(manifest: Manifest) -> str:
-    if manifest.ended in ("interrupted", "target_lost"):
-        return f"not read, because the run ended early: {manifest.end_reason}"
-    return ""
 
 
 def read_all_books(scene: Scene, target: Target, when: str, *, unread_because: str = "") -> None:

@@ -24,9 +24,12 @@ from harness.failures import BadSetup
 from scenarios.dialects.interface import BookColumns, Dialect, Request
 from scenarios.population import AUDITOR_ACCOUNT, Population
 
-WIDTH: Final = 4  # provinces in flight: enough to keep two workers and this process busy
+WIDTH: Final = 2  # provinces asked for at once: one being made while another is on its way
 TRIES: Final = 3
 RETRY_DELAY_S: Final = 0.5
+# A target that asks us to come back later is right to do so; only the time for all is limited.
+POLITE_TRIES: Final = 300
+POLITE_DELAY_S_MAX: Final = 5.0
 PROVINCE_LIMIT_S: Final = 60.0  # one province's books at full scale are 2 MB
 ALL_LIMIT_S: Final = 300.0  # the whole country; a target that is slower has books not read
 BODY_BYTES_MAX: Final = 512 * 1024 * 1024
@@ -75,7 +78,13 @@ def read_books(
 ) -> ReadReport:
     """Read all books and write one Parquet file per table into *into*. Bounded by `ALL_LIMIT_S`."""
     reading = _Reading(url=url, token=token, dialect=dialect, population=population, into=into)
-    return asyncio.run(reading.run(fiscal_year))
+    try:
+        return asyncio.run(reading.run(fiscal_year))
+    except BaseException:
+        # Interrupted half-way: books that nobody read to the end must not look like lost ones.
+        for path in into.glob("*.parquet"):
+            path.unlink()
+        raise
 
 
 @dataclass(slots=True, kw_only=True)
@@ -108,8 +117,8 @@ class _Reading:
 
                 async def read(request: Request, wanted: list[int]) -> None:
                     async with width:
-                        rows = await self._read_province(session, request, wanted, deadline)
-                        tables.add(rows)
+                        body, reason = await self._fetch(session, request, deadline)
+                    tables.add(await self._rows_of(body, reason, wanted))
 
                 pairs = zip(requests, (units[province] for province in provinces), strict=True)
                 await asyncio.gather(*(read(request, wanted) for request, wanted in pairs))
@@ -120,14 +129,8 @@ class _Reading:
             first_reason=self.first_reason,
         )
 
-    async def _read_province(
-        self,
-        session: aiohttp.ClientSession,
-        request: Request,
-        wanted: list[int],
-        deadline: float,
-    ) -> BookColumns:
-        body, reason = await self._fetch(session, request, deadline)
+    async def _rows_of(self, body: bytes | None, reason: str, wanted: list[int]) -> BookColumns:
+        """Rows of one province with an `export` row for each of its *wanted* units."""
         rows: dict[str, Mapping[str, Sequence[Any]]] = {}
         if body is not None:
             self.byte_count += len(body)
@@ -155,11 +158,10 @@ class _Reading:
     ) -> tuple[bytes | None, str]:
         """Body of one answer, or None with the reason of the last try."""
         reason = "no time was left for it"
-        for attempt in range(TRIES):
+        tries = polite_tries = 0
+        while tries < TRIES and polite_tries < POLITE_TRIES:
             if asyncio.get_running_loop().time() > deadline:
                 break
-            if attempt:
-                await asyncio.sleep(RETRY_DELAY_S * 2**attempt)
             try:
                 async with session.request(
                     request.method, self.url + request.target, headers=dict(request.headers)
@@ -167,11 +169,26 @@ class _Reading:
                     if response.status == 200:
                         return await _whole_body(response), ""
                     reason = f"HTTP {response.status}"
-                    if response.status < 500 and response.status != 429:
+                    delay_s = _asked_delay_s(response)
+                    if delay_s is not None:
+                        polite_tries += 1
+                        await asyncio.sleep(delay_s)
+                        continue
+                    if response.status < 500:
                         break
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 reason = f"{type(error).__name__}: {error}".rstrip(": ")
+            tries += 1
+            await asyncio.sleep(RETRY_DELAY_S * 2**tries)
         return None, reason
+
+
+def _asked_delay_s(response: aiohttp.ClientResponse) -> float | None:
+    """Seconds after which the target asks us to come again, None when it does not ask."""
+    if response.status not in (429, 503):
+        return None
+    asked = response.headers.get("Retry-After", "")
+    return min(float(asked), POLITE_DELAY_S_MAX) if asked.isdecimal() else None
 
 
 async def _whole_body(response: aiohttp.ClientResponse) -> bytes:

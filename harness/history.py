@@ -73,10 +73,7 @@ class History:
     budget_lines: Vocabulary
     cash_accounts: Vocabulary
     salt: int
-    starts: Int64
-    key_hash: UInt64  # of each key, rising
-    key_high: UInt64  # of each key
-    key_low: UInt64
+    starts: Int32
     unit: Int32
     kind: Int16
     period: Int32
@@ -86,13 +83,13 @@ class History:
     is_refusal_expected: Flags
     is_replay: Flags
     file: ColumnFile
-    file_rows: Int64  # where each attempt stands in the file
+    file_rows: Int32  # where each attempt stands in the file
     renumberings: tuple[dict[str, Int16], ...]
 
     @property
     def key_count(self) -> int:
         """Number of distinct keys."""
-        return int(self.key_hash.size)
+        return int(self.starts.size) - 1
 
     @property
     def row_count(self) -> int:
@@ -107,11 +104,11 @@ class History:
             refuse_large_sums("operations", taken)
         return taken
 
-    def key_of_rows(self) -> Int32:
-        """Return for each attempt the number of its key."""
-        return np.repeat(
-            np.arange(self.key_count, dtype=np.int32), np.diff(self.starts).astype(np.int64)
-        )
+    def key_halves(self) -> tuple[UInt64, UInt64]:
+        """Read the upper and lower half of each key; `hash_pair` of them, with `salt`, rises."""
+        rows = self.file_rows[self.starts[:-1]]
+        high = self.file.integers("key_high", np.uint64)[rows]
+        return high, self.file.integers("key_low", np.uint64)[rows]
 
 
 def read_history(folder: Path) -> History:
@@ -124,14 +121,15 @@ def read_history(folder: Path) -> History:
     high, low = file.integers("key_high", np.uint64), file.integers("key_low", np.uint64)
     attempt = file.integers("attempt", np.int8)
     salt, order, is_new = _key_order(high, low)
+    if bool(np.any((high == 0) & (low == 0))):
+        raise EvidenceMissing(en="operations hold an empty key", th="รายการมีกุญแจว่าง")
+    del high, low
     key_number = np.cumsum(is_new, dtype=np.int32)
     last = _last_of_attempts(key_number, attempt[order])
-    rows = order[last]
+    rows = order[last].astype(np.int32)
     key_number = key_number[last]
-    starts = np.flatnonzero(np.diff(key_number, prepend=np.int32(0)))
-    key_rows = rows[starts]
-    key_high, key_low = high[key_rows], low[key_rows]
-    del high, low, order, is_new, last, key_number
+    starts = np.flatnonzero(np.diff(key_number, prepend=np.int32(0), append=np.int32(-1)))
+    del order, is_new, last, key_number
 
     def taken(name: str) -> npt.NDArray[Any]:
         values: npt.NDArray[Any] = _read_column(file, name, renumberings)[rows]
@@ -142,10 +140,7 @@ def read_history(folder: Path) -> History:
         budget_lines=vocabularies["budget_line"],
         cash_accounts=vocabularies["cash_account"],
         salt=salt,
-        starts=np.append(starts, rows.size),
-        key_hash=hash_pair(key_high, key_low, salt),
-        key_high=key_high,
-        key_low=key_low,
+        starts=starts.astype(np.int32),
         unit=taken("unit"),
         kind=taken("kind"),
         period=taken("period"),
@@ -254,8 +249,6 @@ def _refuse_impossible(history: History) -> None:
             en="operations hold an outcome that this format does not know",
             th="รายการมีผลลัพธ์ที่รูปแบบนี้ไม่รู้จัก",
         )
-    if bool(np.any((history.key_high == 0) & (history.key_low == 0))):
-        raise EvidenceMissing(en="operations hold an empty key", th="รายการมีกุญแจว่าง")
     if int(history.unit.min()) < 0:
         raise EvidenceMissing(en="operations hold negative units", th="รายการมีหน่วยงานที่ติดลบ")
 

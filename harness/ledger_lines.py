@@ -14,13 +14,14 @@ import numpy as np
 
 from harness.books import Documents
 from harness.columns import (
+    SATANG_SUM_MAX,
     EvidenceMissing,
     Int16,
     Int32,
     Int64,
     UInt64,
+    absolute_sum,
     hash_pair,
-    refuse_large_sums,
 )
 
 # Partial totals are merged when so many rows have gathered.
@@ -43,8 +44,9 @@ class AccountTotals:
 class LineFold:
     """What the lines say about each row of the documents table.
 
-    `fingerprint` is the sum over a document's lines of a 64-bit hash, whatever their order.
-    `orphans` are lines (unit, document) whose document is not in the table; at most a few are kept.
+    `fingerprint` is the sum over a document's lines of a 64-bit hash, whatever their order; it is 0
+    where none was asked for. `orphans` are lines (unit, document) whose document is not in the
+    table; at most a few are kept.
     """
 
     debit_satang: Int64
@@ -77,10 +79,8 @@ def fold_lines(documents: Documents) -> LineFold:
         debits = batch.integers("debit_satang", np.int64)
         credits = batch.integers("credit_satang", np.int64)
         accounts = batch.words("account", books.accounts)
-        for amounts in (debits, credits):
-            refuse_large_sums(f"{books.name}/lines", amounts)
-            total_satang += float(np.abs(amounts.astype(np.float64)).sum())
-        if total_satang >= 4.0e18:
+        total_satang += absolute_sum(debits) + absolute_sum(credits)
+        if not total_satang < SATANG_SUM_MAX:
             raise EvidenceMissing(
                 en=f"{books.name}/lines cannot be read: amounts are too large to be added up",
                 th=f"อ่าน {books.name}/lines ไม่ได้: จำนวนเงินมากเกินกว่าจะรวมได้",

@@ -18,9 +18,9 @@ import numpy as np
 
 from contracts.records import Outcome
 from harness.books import Books, Documents, is_among, unit_period
-from harness.columns import Flags, Int16, Int32, Int64, hash_pair
+from harness.columns import Flags, Int16, Int32, Int64, UInt64, hash_pair
 from harness.history import History, refuse_impossible_times
-from harness.ledger_lines import LineFold, fold_lines
+from harness.ledger_lines import AccountTotals, LineFold, fold_lines
 
 CLOSE_KIND: Final = "period_close"
 # Steps in the life of a document that exists already; they leave no document of their own.
@@ -38,7 +38,7 @@ SHED_STATUSES: Final = (429, 503)
 class Keys(NamedTuple):
     """What was answered about each key. `head` is the row of its first attempt that may post."""
 
-    head: Int64
+    head: Int32
     is_ok: Flags
     is_indefinite: Flags  # not acknowledged, and may have happened
     is_refused: Flags  # every attempt was refused
@@ -48,6 +48,16 @@ class Keys(NamedTuple):
     has_two_numbers: Flags  # acknowledged with different numbers
     makes_document: Flags
     is_judged: Flags  # its unit's books were read whole, before and after
+
+
+class LineFacts(NamedTuple):
+    """What is kept of the ledger lines after the run."""
+
+    unbalanced: Int64  # rows of documents that are no whole double entry
+    fingerprint: UInt64  # of the documents that were there before the run, in their order
+    totals: AccountTotals
+    orphan_count: int
+    orphans: tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,14 +84,16 @@ class Ledger:
         return Documents(books=self.before)
 
     @cached_property
-    def lines(self) -> LineFold:
-        """The ledger lines after the run."""
-        return fold_lines(self.documents)
-
-    @cached_property
-    def lines_before(self) -> LineFold:
-        """The ledger lines before the run."""
-        return fold_lines(self.documents_before)
+    def lines(self) -> LineFacts:
+        """What the ledger lines after the run say; the fold itself is too large to be kept."""
+        fold = fold_lines(self.documents)
+        return LineFacts(
+            unbalanced=self._unbalanced(fold),
+            fingerprint=fold.fingerprint[self.row_before >= 0],
+            totals=fold.totals,
+            orphan_count=fold.orphan_count,
+            orphans=fold.orphans,
+        )
 
     @cached_property
     def complete_units(self) -> Int32:
@@ -106,8 +118,8 @@ class Ledger:
         begins, expected = history.starts[:-1], history.is_refusal_expected
         plain_ok = (history.outcome == Outcome.OK) & ~expected
         doubtful = np.isin(history.outcome, (Outcome.INDEFINITE, Outcome.OPEN)) & ~expected
-        rows = np.arange(history.row_count, dtype=np.int64)
-        head = np.minimum.reduceat(np.where(expected, history.row_count, rows), begins)
+        rows = np.arange(history.row_count, dtype=np.int32)
+        head = np.minimum.reduceat(np.where(expected, np.int32(history.row_count), rows), begins)
         is_probe = head == history.row_count
         head[is_probe] = begins[is_probe]
         is_ok = np.logical_or.reduceat(plain_ok, begins)
@@ -136,11 +148,14 @@ class Ledger:
         history, documents = self.history, self.documents
         high = documents.integers("key_high", np.uint64)
         low = documents.integers("key_low", np.uint64)
+        key_high, key_low = history.key_halves()
         hashes = hash_pair(high, low, history.salt)
-        order = np.argsort(hashes)
-        places = np.minimum(np.searchsorted(history.key_hash, hashes[order]), history.key_count - 1)
-        rows_high, rows_low = high[order], low[order]
-        same = (history.key_high[places] == rows_high) & (history.key_low[places] == rows_low)
+        order = np.argsort(hashes).astype(np.int32)
+        # Both sides rise, so that the search walks through memory instead of jumping.
+        places = np.searchsorted(hash_pair(key_high, key_low, history.salt), hashes[order])
+        del hashes
+        places = np.minimum(places, history.key_count - 1).astype(np.int32)
+        same = (key_high[places] == high[order]) & (key_low[places] == low[order])
         keys = np.full(documents.row_count, -1, dtype=np.int32)
         keys[order[same]] = places[same]
         return keys
@@ -198,7 +213,7 @@ class Ledger:
         found = [self.after.kinds.find(kind) for kind in self.history.kinds.words]
         return np.array([number if number >= 0 else -2 for number in found], dtype=np.int16)
 
-    def _other_budget_line(self, rows: Int64, heads: Int64) -> Flags:
+    def _other_budget_line(self, rows: Int64, heads: Int32) -> Flags:
         stored, words = self.after.words("documents", "budget_line")
         sent = self.history.column("budget_line")[heads]
         in_books = [words.find(line) for line in self.history.budget_lines.words]
@@ -231,7 +246,7 @@ class Ledger:
             )
             translated = np.array([new_words.find(word) for word in old_words.words], np.int16)
             wrong |= new_codes[rows] != translated[old_codes[old]]
-        wrong |= self.lines.fingerprint[rows] != self.lines_before.fingerprint[old]
+        wrong |= self.lines.fingerprint != fold_lines(then).fingerprint[old]
         return rows[wrong]
 
     @cached_property
@@ -241,16 +256,15 @@ class Ledger:
         rows = self.documents.index.rows(then.unit, then.document)
         return np.flatnonzero((rows < 0) & is_among(then.unit, self.complete_units))
 
-    @cached_property
-    def unbalanced(self) -> Int64:
-        """Rows of documents that are no whole double entry."""
-        lines, documents = self.lines, self.documents
+    def _unbalanced(self, lines: LineFold) -> Int64:
+        """Return the rows of documents that are no whole double entry."""
+        documents = self.documents
         gross = documents.integers("gross_satang", np.int64)
         posting = [self.after.kinds.find(kind) for kind in sorted(KINDS_WITH_LINES)]
-        needs_lines = np.isin(documents.kind, posting) | (gross != 0)
         wrong = lines.debit_satang != lines.credit_satang
         wrong |= lines.debit_satang != gross
         wrong |= lines.line_count != documents.integers("line_count", np.int32)
+        needs_lines = np.isin(documents.kind, posting) | (gross != 0)
         wrong |= needs_lines & (lines.line_count < 2)
         return np.flatnonzero(wrong)
 
@@ -258,7 +272,7 @@ class Ledger:
     def unclear_units(self) -> Int32:
         """Units with documents whose effect on balances is not the history's: named elsewhere."""
         rows = np.concatenate(
-            [self.phantoms, self.stored_differently, self.edited, self.unbalanced]
+            [self.phantoms, self.stored_differently, self.edited, self.lines.unbalanced]
         )
         units = np.concatenate(
             [self.documents.unit[rows], self.documents_before.unit[self.deleted]]

@@ -19,9 +19,9 @@ from scenarios.arrivals import LoadPlan
 
 
 def first_manifest(
-    options: Options, preparation: Preparation, target: Target, path: Path, *, t0_ns: int
+    options: Options, preparation: Preparation, target: Target, path: Path
 ) -> Manifest:
-    """Return what is known when the load begins at *t0_ns*, for the run folder at *path*."""
+    """Return what is known before the load begins, for the run folder at *path*."""
     contract, plan, population = preparation.contract, preparation.plan, preparation.population
     return Manifest(
         run_id=path.name,
@@ -53,8 +53,6 @@ def first_manifest(
         target_url=target.url,
         fingerprint=target.fingerprint(),
         faults_requested=preparation.fault_names,
-        t0_ns=t0_ns,
-        phases=phases_from(plan, t0_ns),
         ended="load_lost",
         end_reason="the harness did not live to see the end of the load",
     )

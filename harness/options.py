@@ -23,6 +23,8 @@ DURATION_S: Final = 180.0
 DURATION_S_MIN: Final = 10.0
 DURATION_S_MAX: Final = 7 * 86_400.0
 WORKERS_MAX: Final = 256
+WORKERS_DEFAULT_MIN: Final = 2  # with one, killing a worker would be killing the service
+WORKERS_DEFAULT_MAX: Final = 8  # carries the reopening day many times over; more only cost memory
 SEED_MAX: Final = 2**31 - 1
 DEFAULT_CONTRACT: Final = PROJECT_ROOT / "contracts" / "new_elaas.yaml"
 EMBEDDED: Final = "embedded"
@@ -76,7 +78,8 @@ class Options:
     @property
     def worker_count(self) -> int:
         """Application workers of the embedded target: one per core unless said otherwise."""
-        return self.workers or max(2, len(os.sched_getaffinity(0)))
+        cores = len(os.sched_getaffinity(0))
+        return self.workers or min(max(WORKERS_DEFAULT_MIN, cores), WORKERS_DEFAULT_MAX)
 
 
 def _refused(option: str, value: object, mend: str) -> BadSetup:

@@ -19,6 +19,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Final
 
+import asyncpg
 import orjson
 from aiohttp import web
 
@@ -60,7 +61,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (BadSettings, BadCatalogue) as error:
         print(f"reference_app: {error}", file=sys.stderr)
         return 3
-    except OSError as error:
+    except asyncpg.UndefinedTableError:
+        print("reference_app: the database has no ledger; run `fill` first", file=sys.stderr)
+        return 3
+    except (OSError, asyncpg.PostgresError) as error:
         print(f"reference_app: {error}; is the database up and the port free?", file=sys.stderr)
         return 3
     return 0

@@ -52,7 +52,7 @@ Execute = Callable[[list[Posting]], Awaitable[Sequence[Outcome]]]
 
 
 class _Entry:
-    __slots__ = ("future", "is_sent", "is_uncertain", "posting", "started_at")
+    __slots__ = ("busy_since", "future", "is_sent", "is_uncertain", "posting", "started_at")
 
     def __init__(
         self, posting: Posting, started_at: float, future: asyncio.Future[Outcome]
@@ -60,6 +60,7 @@ class _Entry:
         self.posting = posting
         self.started_at = started_at  # monotonic, s
         self.future = future
+        self.busy_since = 0.0  # monotonic, s; 0 while its unit was never held by another
         self.is_sent = False  # a batch with it is on its way
         self.is_uncertain = False  # the answer to an earlier batch with it was lost
 
@@ -178,10 +179,12 @@ class PostingQueue:
 
     def _settle_batch(self, batch: list[_Entry], outcomes: Sequence[Outcome]) -> None:
         busy: list[_Entry] = []
+        now = monotonic()
         for entry, outcome in zip(batch, outcomes, strict=True):
             if outcome.outcome != "busy":
                 _settle(entry, outcome)
-            elif monotonic() - entry.started_at < self._busy_limit_s or entry.is_uncertain:
+            elif entry.is_uncertain or now < (entry.busy_since or now) + self._busy_limit_s:
+                entry.busy_since = entry.busy_since or now
                 busy.append(entry)
             else:
                 _settle(entry, Problem("shed", "the books of this unit are locked"))

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from time import monotonic
 from typing import Any, Final
@@ -33,6 +33,7 @@ READ_PAUSES_S: Final = (
     0.8,
     1.6,
 )  # a restart takes 0.2-2 s
+RELEASE_LIMIT_S: Final = 0.5
 RECYCLE_NEVER: Final = 10**9
 
 # A plan made while the tables were empty must not live on, and every query addresses rows by unit
@@ -60,6 +61,10 @@ CONTENT_CLASSES: Final = ("22", "23", "P0")  # SQLSTATE: data exception, integri
 
 class NotExecuted(Exception):
     """Rolled back for sure; it may be sent again."""
+
+
+class AllBusy(NotExecuted):
+    """No connection became free in time."""
 
 
 class Rejected(Exception):
@@ -130,59 +135,63 @@ class Storage:
 
     async def rows(self, name: str, *arguments: object) -> Sequence[Any]:
         """Return the rows of a read; again after a lost connection, then the problem `shed`."""
-        query = self.queries[name]
-        deadline = monotonic() + self._settings.deadline_s
+        settings, query = self._settings, self.queries[name]
+        deadline = monotonic() + settings.deadline_s
         for pause_s in READ_PAUSES_S:
+            limit_s = min(settings.command_timeout_s, deadline - monotonic())
             try:
-                async with self._reader() as connection:
-                    return await connection.fetch(query, *arguments)
-            except LOST:
+                connection = await self._acquire(self._readers)
+                try:
+                    return await connection.fetch(query, *arguments, timeout=limit_s)
+                finally:
+                    await _release(self._readers, connection)
+            except AllBusy:
+                break
+            except (NotExecuted, *LOST):
                 pass
             except asyncpg.DataError as error:
                 raise Problem("invalid", "a value is out of range") from error
             except asyncpg.PostgresError as error:
                 if error.sqlstate[:2] not in PASSING_CLASSES:
                     raise
-            if monotonic() + pause_s > deadline:
+            if monotonic() + pause_s + settings.acquire_timeout_s > deadline:
                 break
             await asyncio.sleep(pause_s)
         raise Problem("shed", "the database does not answer")
 
-    @asynccontextmanager
-    async def _reader(self) -> AsyncIterator[Any]:
+    async def _acquire(self, pool: Any) -> Any:
         asked_at = monotonic()
         try:
             async with asyncio.timeout(self._settings.acquire_timeout_s):
-                connection = await self._readers.acquire()
+                connection = await pool.acquire()
         except TimeoutError as error:
-            raise Problem("shed", "no connection became free in time") from error
+            raise AllBusy("no connection became free in time") from error
+        except (asyncpg.PostgresError, *LOST) as error:
+            raise NotExecuted(f"no connection: {error!r}") from error
         self._metrics.observe("pool_wait_seconds", monotonic() - asked_at)
-        try:
-            yield connection
-        finally:
-            await self._readers.release(connection)
+        return connection
 
     async def stream(
         self, name: str, *arguments: object, rows_per_fetch: int
     ) -> AsyncIterator[str]:
         """Yield the first column of a long read, fetched in portions; not restarted when lost."""
-        async with self._reader() as connection, connection.transaction(readonly=True):
-            cursor = await connection.cursor(self.queries[name], *arguments)
-            while rows := await cursor.fetch(rows_per_fetch):
-                yield "\n".join(row[0] for row in rows) + "\n"
+        connection = await self._acquire(self._readers)
+        try:
+            async with connection.transaction(readonly=True):
+                cursor = await connection.cursor(self.queries[name], *arguments)
+                while rows := await cursor.fetch(rows_per_fetch):
+                    yield "\n".join(row[0] for row in rows) + "\n"
+        finally:
+            await _release(self._readers, connection)
 
     @asynccontextmanager
     async def poster(self) -> AsyncIterator[Any]:
         """Lend a connection for postings."""
-        try:
-            async with asyncio.timeout(self._settings.acquire_timeout_s):
-                connection = await self._posters.acquire()
-        except (asyncpg.PostgresError, *LOST) as error:
-            raise NotExecuted(f"no connection: {error!r}") from error
+        connection = await self._acquire(self._posters)
         try:
             yield connection
         finally:
-            await self._posters.release(connection)
+            await _release(self._posters, connection)
 
     async def post(self, units: list[int], batch: str) -> Sequence[Any]:
         """Send one batch of postings. Raises `NotExecuted`, `Rejected` or `Uncertain`."""
@@ -195,6 +204,12 @@ class Storage:
                 if error.sqlstate[:2] in CONTENT_CLASSES:
                     raise Rejected(str(error)) from error
                 raise NotExecuted(repr(error)) from error
+
+
+async def _release(pool: Any, connection: Any) -> None:
+    """Give *connection* back; one that does not come to rest in time is cut off by the driver."""
+    with suppress(asyncpg.PostgresError, *LOST):
+        await pool.release(connection, timeout=RELEASE_LIMIT_S)
 
 
 async def _keep_session(_connection: Any) -> None:

@@ -378,7 +378,9 @@ def _is_of(value: Any, hint: Any) -> bool:
     """Say whether *value* fits the annotation of a manifest's key (the few forms it uses)."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (types.UnionType, typing.Union):
-        return any(_is_of(value, one) for one in arguments)
+        # A fact that may be a number may also be a truth value; a count or a seed may not.
+        is_truth = isinstance(value, bool) and int in arguments
+        return is_truth or any(_is_of(value, one) for one in arguments)
     if origin is tuple:
         return isinstance(value, tuple) and all(_is_of(item, arguments[0]) for item in value)
     if origin is not None and issubclass(origin, Mapping):

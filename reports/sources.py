@@ -15,6 +15,8 @@ from contracts.reading import ContractError, read_contract
 from contracts.records import FaultEvent
 from contracts.terms import Bilingual, Clause, Contract
 from harness.columns import EvidenceMissing
+from harness.diagnosis.findings import Profile, profile_path, read_profile
+from harness.diagnosis.stacks import Stacks, drop_common_root, merge_stacks, read_stacks
 from harness.failures import BadSetup
 from harness.measurements import read_measurements
 from harness.run_folder import Manifest, RunFolder
@@ -42,6 +44,8 @@ from scenarios.population import (
 
 # The population generator knows nothing above this; a manifest that asks for more is not ours.
 _UNITS_MAX: Final = 60_000
+# Raw stacks above this are for other tools; a minute of samples takes a megabyte or two.
+RAW_BYTES_MAX: Final = 64_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +69,8 @@ class Sources:
     faults: tuple[FaultEvent, ...]
     folded: Folded | None
     resources: ResourceStack | None
+    profile: Profile | None
+    stacks: Stacks | None
     unit_names: Mapping[int, UnitName] | None
     has_books: bool
     has_evidence: bool
@@ -79,17 +85,23 @@ class Sources:
 def read_sources(run: Path) -> Sources:
     """Read one run folder. Raises `BadSetup` when it is none, or when a part of it is broken."""
     folder = RunFolder(run)
+    # Small parts first: a broken one is refused before minutes of samples are read.
     manifest = read_manifest(folder)
+    judged, findings = read_verdict(folder), read_findings(folder)
+    contract, faults = _read_contract(folder), read_faults(folder)
+    profile = _read_profile(folder)
     folded = _read_folded(folder, manifest)
     return Sources(
         folder=run,
         manifest=manifest,
-        judged=read_verdict(folder),
-        findings=read_findings(folder),
-        contract=_read_contract(folder),
-        faults=read_faults(folder),
+        judged=judged,
+        findings=findings,
+        contract=contract,
+        faults=faults,
         folded=folded,
         resources=_read_resources(folder, manifest, folded),
+        profile=profile,
+        stacks=_read_stacks(folder, profile),
         unit_names=_read_unit_names(manifest, folded),
         has_books=any(folder.books_after.glob("*.parquet")),
         has_evidence=(run / "evidence.json").exists(),
@@ -168,3 +180,39 @@ def _population(manifest: Manifest) -> Population | None:
         if population.sha256 == manifest.population_sha256:
             return population
     return None
+
+
+def _read_profile(folder: RunFolder) -> Profile | None:
+    path = profile_path(folder)
+    profile = read_profile(path)
+    if profile is None:
+        return None
+    rows = (*profile.paths, *profile.statements, *profile.blocked, *profile.bottlenecks)
+    numbers = [profile.duration_s, profile.completed_requests, profile.rate_hz]
+    for row in rows:
+        numbers += [
+            getattr(row, name)
+            for name in ("self_share", "total_share", "share", "total_ms", "mean_ms", "calls",
+                         "sessions_mean")
+            if hasattr(row, name)
+        ]  # fmt: skip
+    if not all(isinstance(number, (int, float)) for number in numbers):
+        raise BadSetup(
+            what="the profile holds texts where numbers belong",
+            where=str(path),
+            mend="profile again, or take an unbroken copy",
+        )
+    return profile
+
+
+def _read_stacks(folder: RunFolder, profile: Profile | None) -> Stacks | None:
+    """Read the running stacks that the profile was made of; None when they are not there."""
+    several = []
+    for recording in profile.recordings if profile else ():
+        # Only the last part of the name: a recording outside the folder is nobody's business.
+        path = folder.profile / Path(str(recording.file)).name
+        if recording.is_with_idle or recording.refused_because or not path.is_file():
+            continue
+        if path.stat().st_size <= RAW_BYTES_MAX:
+            several.append(read_stacks(path))
+    return drop_common_root(merge_stacks(several)) if several else None

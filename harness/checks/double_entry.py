@@ -20,7 +20,7 @@ ABOUT = "I1"
 def examine_double_entry(recorded: Recorded) -> Examined:
     """Examine I1 over all documents of the books after the run."""
     ledger = recorded.ledger
-    rows = np.setdiff1d(ledger.unbalanced, ledger.edited)
+    rows = np.setdiff1d(ledger.lines.unbalanced, ledger.edited)
     orphans = ledger.lines.orphans[:WITNESSES_MAX]
     findings = (
         *finding_of(

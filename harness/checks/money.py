@@ -127,15 +127,18 @@ def key_witnesses(
     ledger: Ledger, keys: Int64, *, expected: str = "", found: str = ""
 ) -> tuple[Witness, ...]:
     """Describe keys of the history."""
+    if not keys.size:
+        return ()
     history = ledger.history
     heads = ledger.keys.head[keys]
     order = first_rows(history.unit[heads], ledger.keys.number[keys])
-    documents = history.column("document") if order.size else None
+    documents = history.column("document")
+    high, low = history.key_halves()
     return tuple(
         Witness(
             unit=int(history.unit[head]),
-            document=int(documents[head]) if documents is not None else 0,
-            key=key_text(history.key_high[key], history.key_low[key]),
+            document=int(documents[head]),
+            key=key_text(high[key], low[key]),
             kind=history.kinds.words[history.kind[head]],
             period=int(history.period[head]),
             expected=expected,

@@ -13,7 +13,7 @@ from datetime import date
 import numpy as np
 
 from contracts.terms import Bilingual
-from harness.books import fiscal_years_be
+from harness.books import fiscal_years_be, is_among
 from harness.checks.answer import WITNESSES_MAX, Finding, Witness
 from harness.checks.exactly_once import lost_keys
 from harness.checks.money import Examined, document_witnesses, finding_of
@@ -48,8 +48,13 @@ def examine_numbering(recorded: Recorded) -> Examined:
 
 
 def _series(ledger: Ledger, unit: Int32, kind: Int16, fiscal_year: Int32, years: Int32) -> Int64:
-    """Join unit, kind and fiscal year into one number per row, below 2^31 * kinds * years."""
+    """Join unit, kind and fiscal year into one number per row."""
     kinds = max(1, len(ledger.after.kinds.words))
+    if unit.size and (int(unit.max()) + 1) * kinds * years.size >= 1 << 31:
+        raise EvidenceMissing(
+            en="the books hold more series of numbers than there can be",
+            th="บัญชีมีชุดเลขที่เอกสารมากเกินกว่าจะเป็นไปได้",
+        )
     year = np.searchsorted(years, fiscal_year)
     joined: Int64 = (unit.astype(np.int64) * kinds + kind) * max(1, years.size) + year
     return joined
@@ -60,23 +65,19 @@ def _doubles_and_gaps(
 ) -> tuple[Finding, ...]:
     if not series.size:
         return ()
-    distinct, dense = np.unique(series, return_inverse=True)
-    # Unnumbered documents (0 or less) sort first in their series and are wrong by themselves.
-    packed = (dense.astype(np.int64) << 32) | (number.astype(np.int64) & 0xFFFFFFFF)
-    packed[number < 0] = dense[number < 0].astype(np.int64) << 32
-    order = np.argsort(packed, kind="stable")
-    packed = packed[order]
-    group, value = packed >> 32, packed & 0xFFFFFFFF
-    begins = np.ones(group.size, dtype=np.bool_)
-    begins[1:] = group[1:] != group[:-1]
-    previous = np.zeros(group.size, dtype=np.int64)
-    previous[1:] = value[:-1]
-    previous[begins] = 0
-    step = value - previous
-    doubles = order[np.flatnonzero((step == 0) | (value == 0))]
+    ordered = _packed(series, number)
+    ordered.sort()
+    group, value = ordered >> 32, ordered & 0xFFFFFFFF
+    step = np.diff(value, prepend=0)
+    begins = np.flatnonzero(group[1:] != group[:-1]) + 1
+    step[begins] = value[begins]
+    # Documents without a number (0 or less) stand first in their series and are wrong themselves.
+    is_double = (step == 0) | (value == 0)
+    double_count, doubled = int(np.count_nonzero(is_double)), np.unique(ordered[is_double])
     gaps = np.flatnonzero(step > 1)
-    low, high = previous[gaps] + 1, value[gaps] - 1
-    gap_series = distinct[group[gaps]]
+    low, high, gap_series = value[gaps] - step[gaps] + 1, value[gaps] - 1, group[gaps]
+    del ordered, group, value, step, is_double
+    rows = np.flatnonzero(is_among(_packed(series, number), doubled)) if doubled.size else doubled
     explained = _explained_numbers(ledger, gap_series, low, high, years)
     missing = high - low + 1 - explained
     open_gaps = np.flatnonzero(missing > 0)
@@ -85,7 +86,7 @@ def _doubles_and_gaps(
             ABOUT, "number_twice_or_none",
             Bilingual(en="documents with a number that another bears, or none",
                       th="เอกสารที่เลขที่ซ้ำหรือไม่มีเลขที่"),
-            doubles.size, document_witnesses(ledger, doubles, expected="a number of its own"),
+            double_count, document_witnesses(ledger, rows, expected="a number of its own"),
         ),
         *finding_of(
             ABOUT, "number_missing",
@@ -97,6 +98,11 @@ def _doubles_and_gaps(
             ),
         ),
     )  # fmt: skip
+
+
+def _packed(series: Int64, number: Int32) -> Int64:
+    """Join series and number into one number per row that sorts by both."""
+    return (series << 32) | np.maximum(number, 0)
 
 
 def _explained_numbers(

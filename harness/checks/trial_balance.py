@@ -170,7 +170,7 @@ def _not_the_lines(ledger: Ledger, rows: TrialBalance) -> tuple[Finding, ...]:
 
 def _explained_elsewhere(ledger: Ledger) -> Int64:
     documents, then = ledger.documents, ledger.documents_before
-    rows = np.union1d(ledger.unbalanced, ledger.edited)
+    rows = np.union1d(ledger.lines.unbalanced, ledger.edited)
     now_pairs = unit_period(documents.unit[rows], documents.period[rows])
     gone = np.concatenate([ledger.row_before[ledger.edited], ledger.deleted])
     then_pairs = unit_period(then.unit[gone], then.period[gone])

@@ -30,6 +30,9 @@ from scenarios.population import Population, write_accounts_csv, write_units_csv
 
 FILL_LIMIT_S: Final = 120.0
 PROVIDER_LIMIT_S: Final = 20.0
+# A worker holds six connections and replaces lost ones before the server has noticed the loss.
+CONNECTIONS_PER_WORKER: Final = 12
+CONNECTIONS_SPARE: Final = 40  # the fill, the probes, a person with psql
 CLIENT_ID: Final = "monthend-ledger"
 
 
@@ -167,7 +170,11 @@ def _start_parts(
     secret = secrets.token_hex(16)
     provider = _start_provider(logs, secret)
     undo.append(lambda: provider.stop(grace_s=1.0))
-    postgres = EmbeddedPostgres(folder=workplace.path / "db", log=logs / "postgres.log")
+    postgres = EmbeddedPostgres(
+        folder=workplace.path / "db",
+        log=logs / "postgres.log",
+        connections_max=CONNECTIONS_SPARE + CONNECTIONS_PER_WORKER * options.workers,
+    )
     undo.append(postgres.stop)
     postgres.create()
     provider_url = _await_provider(provider)

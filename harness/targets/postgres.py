@@ -37,7 +37,6 @@ SETTINGS: Final = {
     "synchronous_commit": "on",
     "full_page_writes": "on",
     "shared_buffers": "512MB",
-    "max_connections": "100",
     "max_wal_size": "2GB",
     "checkpoint_timeout": "120s",  # bounds the log that a crash recovery has to read again
     "random_page_cost": "1.1",
@@ -66,6 +65,7 @@ class EmbeddedPostgres:
 
     folder: Path
     log: Path
+    connections_max: int = 100
     _programs: Path = field(init=False)
     _user: SystemUser | None = field(init=False)
     _server: Child | None = field(default=None, init=False)
@@ -135,7 +135,7 @@ class EmbeddedPostgres:
             self._server = start_child(
                 (str(self._programs / "postgres"), "-D", str(self.data_folder), *settings,
                  "-clisten_addresses=", f"-cunix_socket_directories={self.folder}",
-                 f"-cport={PORT}"),
+                 f"-cport={PORT}", f"-cmax_connections={self.connections_max}"),
                 name="postgres", log=self.log, user=self._user, cwd=self.folder,
                 death_signal=signal.SIGQUIT,
             )  # fmt: skip

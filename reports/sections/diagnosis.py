@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from markupsafe import Markup
 
 from contracts.terms import Bilingual
-from harness.diagnosis.findings import HotPath, HotStatement, Profile, read_profile
+from harness.diagnosis.findings import HotPath, HotStatement, Profile
 from harness.diagnosis.flame import icicle_svg
-from harness.diagnosis.stacks import Stacks, drop_common_root, merge_stacks, read_stacks
-from harness.failures import BadSetup
-from harness.run_folder import RunFolder
+from harness.diagnosis.stacks import Stacks
 from reports.figures.resources import ROLE_COLOURS, draw_resources
 from reports.folds import timeline_of
 from reports.formats import ABSENT, count, decimal, percent, shown, span
@@ -27,9 +24,8 @@ ROWS_SHOWN: Final = 15
 BOTTLENECKS_SHOWN: Final = 12
 STATEMENT_CHARACTERS_MAX: Final = 400
 # A page stays small enough to be sent by mail: stacks too rare to see are left out of the icicle
-# step by step until it fits. Raw files above the limit are read with other tools.
+# step by step until it fits.
 ICICLE_CHARACTERS_MAX: Final = 500_000
-RAW_BYTES_MAX: Final = 64_000_000
 _RARE_SHARES: Final = (0.0, 0.0002, 0.001, 0.005, 0.02)
 
 
@@ -94,8 +90,7 @@ class DiagnosisSection:
 
 def diagnosis_section(sources: Sources) -> DiagnosisSection:
     """Return what is known of the causes."""
-    folder = RunFolder(sources.folder)
-    profile = _read_profile(folder)
+    profile = sources.profile
     stack = sources.resources
     figure = caption = None
     if stack is not None:
@@ -111,31 +106,8 @@ def diagnosis_section(sources: Sources) -> DiagnosisSection:
         resources_legend=tuple(
             (role_name(role), ROLE_COLOURS[role]) for role in (stack.cores if stack else ())
         ),
-        profile=_view(profile, folder) if profile else None,
+        profile=_view(profile, sources.stacks) if profile else None,
     )
-
-
-def _read_profile(folder: RunFolder) -> Profile | None:
-    path = folder.profile / "profile.json"
-    profile = read_profile(path)
-    if profile is None:
-        return None
-    rows = (*profile.paths, *profile.statements, *profile.blocked, *profile.bottlenecks)
-    numbers = [profile.duration_s, profile.completed_requests, profile.rate_hz]
-    for row in rows:
-        numbers += [
-            getattr(row, name)
-            for name in ("self_share", "total_share", "share", "total_ms", "mean_ms", "calls",
-                         "sessions_mean")
-            if hasattr(row, name)
-        ]  # fmt: skip
-    if not all(isinstance(number, (int, float)) for number in numbers):
-        raise BadSetup(
-            what="the profile holds texts where numbers belong",
-            where=str(path),
-            mend="profile again, or take an unbroken copy",
-        )
-    return profile
 
 
 def _bottlenecks(sources: Sources, profile: Profile | None) -> tuple[BottleneckRow, ...]:
@@ -165,7 +137,7 @@ def _judged_row(row: BottleneckText) -> BottleneckRow:
     )
 
 
-def _view(profile: Profile, folder: RunFolder) -> ProfileView:
+def _view(profile: Profile, stacks: Stacks | None) -> ProfileView:
     facts = (
         ("loop_occupancy", profile.loop_occupancy),
         ("running_share", profile.running_share),
@@ -194,7 +166,7 @@ def _view(profile: Profile, folder: RunFolder) -> ProfileView:
             for row in profile.blocked[:ROWS_SHOWN]
         ),
         missing=tuple(shown(reason, 300) for reason in profile.missing[:ROWS_SHOWN]),
-        icicle=_icicle(profile, folder.profile),
+        icicle=_icicle(stacks, profile.rate_hz),
     )
 
 
@@ -219,26 +191,17 @@ def _statement(row: HotStatement) -> StatementRow:
     )
 
 
-def _icicle(profile: Profile, folder: Path) -> Markup | None:
-    """Draw the running stacks anew from the raw files: a drawing in the folder is not trusted."""
-    several = []
-    for recording in profile.recordings:
-        # Only the last part of the name: a recording outside the folder is nobody's business.
-        path = folder / Path(str(recording.file)).name
-        if recording.is_with_idle or recording.refused_because or not path.is_file():
-            continue
-        if path.stat().st_size <= RAW_BYTES_MAX:
-            several.append(read_stacks(path))
-    if not several:
+def _icicle(stacks: Stacks | None, rate_hz: int) -> Markup | None:
+    """Draw the running stacks anew: a drawing that lies in the folder is not trusted."""
+    if stacks is None:
         return None
-    stacks = drop_common_root(merge_stacks(several))
     total = sum(stacks.counts.values())
     for share in _RARE_SHARES:
         kept = {stack: number for stack, number in stacks.counts.items() if number >= share * total}
         svg = icicle_svg(
             Stacks(counts=kept, broken_line_count=stacks.broken_line_count),
             title="",
-            rate_hz=max(1, profile.rate_hz),
+            rate_hz=max(1, rate_hz),
         )
         if kept and len(svg) <= ICICLE_CHARACTERS_MAX:
             return Markup(svg)

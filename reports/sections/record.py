@@ -49,7 +49,7 @@ def record_section(sources: Sources) -> RecordSection:
         key for process in manifest.load_processes[:PROCESSES_SHOWN] for key in process
     ))[:8]  # fmt: skip
     return RecordSection(
-        command=shown(shlex.join(manifest.command), 4_000),
+        command=shown(command_line(manifest.command), 4_000),
         rejudge=f"monthend judge {shown(shlex.quote(f'runs/{manifest.run_id}'), 200)}",
         repeat=_repeat(sources),
         contract_differs=(
@@ -65,6 +65,12 @@ def record_section(sources: Sources) -> RecordSection:
             for process in manifest.load_processes[:PROCESSES_SHOWN]
         ),
     )
+
+
+def command_line(command: tuple[str, ...]) -> str:
+    """Return the command as it is typed; a manifest that holds only the options gets its name."""
+    is_whole = bool(command) and command[0].rpartition("/")[2] == "monthend"
+    return shlex.join(command if is_whole else ("monthend", *command))
 
 
 def _repeat(sources: Sources) -> tuple[Entry, ...]:

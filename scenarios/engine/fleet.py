@@ -31,7 +31,7 @@ from scenarios.engine.alarm import Alarm
 from scenarios.engine.recorder import OperationLog, SampleLog
 from scenarios.engine.share import Share
 from scenarios.engine.tokens import TokenBook
-from scenarios.engine.wire import Address, Exchange, Pool
+from scenarios.engine.wire import Address, Exchange, Pool, address_of
 from scenarios.journeys.casting import Casting
 from scenarios.journeys.catalogue import begin
 from scenarios.journeys.forms import Effect, altered, effect_of
@@ -151,7 +151,7 @@ class Fleet:
         self._over = Event()
         self._alarm = Alarm(get_hub().loop, self._ring)
         self._prefixes: dict[Address, tuple[str, str]] = {}
-        self._base = _address(base_url)
+        self._base = address_of(base_url)
         self._base_path = urlsplit(base_url).path.rstrip("/")
         self._target = self._pool(self._base)
 
@@ -347,7 +347,7 @@ class Fleet:
             path = self._base_path + target
         else:
             parts = urlsplit(target)
-            pool = self._pool(_address(target))
+            pool = self._pool(address_of(target))
             path = f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
         lines = "".join([f"{name}: {value}\r\n" for name, value in request.headers])
         if request.method != "GET":
@@ -572,14 +572,6 @@ def _compared(again: Reply, first: Reply) -> Reply:
     if (again.document, again.number) == (first.document, first.number):
         return again
     return again._replace(failure=Failure.WRONG_ANSWER)
-
-
-def _address(url: str) -> Address:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError(f"{url!r} is not an http or https address")
-    port = parts.port or {"http": 80, "https": 443}[parts.scheme]
-    return Address(scheme=parts.scheme, host=parts.hostname, port=port)
 
 
 def operation_columns() -> Sequence[tuple[str, str]]:

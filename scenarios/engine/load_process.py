@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from scenarios.arrivals import LoadPlan, plan_load
+from scenarios.arrivals import plan_load
 from scenarios.dialects import by_name
 from scenarios.engine.fleet import Fleet, operation_columns
 from scenarios.engine.order import BadLoadOrder, LoadOrder
@@ -30,7 +30,7 @@ from scenarios.engine.recorder import OperationLog, SampleLog
 from scenarios.engine.share import Share, share_of
 from scenarios.engine.tokens import TokenBook
 from scenarios.engine.vitals import Vitals
-from scenarios.engine.wire import SWEEP_INTERVAL_S
+from scenarios.engine.wire import SWEEP_INTERVAL_S, address_of, resolve
 from scenarios.journeys.casting import Casting
 from scenarios.population import Population, build_population
 
@@ -70,12 +70,14 @@ class LoadProcess:
     def run(self) -> None:
         """Carry the order out. Raises `BadLoadOrder` before any load, or our own defects."""
         order = self.order
-        population, plan, share = _planned(order)
+        _check_place(self._samples_path, self._operations_path)
+        _check_host(self._host)
+        population, share, plan_sha256 = _planned(order)
         tokens = TokenBook.read(Path(order.sessions_csv)) if order.sessions_csv else TokenBook()
         self._readings_path.parent.mkdir(parents=True, exist_ok=True)
         connections_max = _raise_descriptor_limit()
         keep_collector_quiet()
-        self._say("ready", sessions=len(share.number), plan_sha256=plan.sha256)
+        self._say("ready", sessions=len(share.number), plan_sha256=plan_sha256)
         t0_ns = self._wait_for_start()
         if t0_ns == 0:
             self._say("finished", dropped_sessions=0, reason="stopped before the start")
@@ -190,7 +192,28 @@ class LoadProcess:
         )
 
 
-def _planned(order: LoadOrder) -> tuple[Population, LoadPlan, Share]:
+def _check_place(*logs: Path) -> None:
+    for path in logs:
+        if path.exists():
+            raise BadLoadOrder(
+                what="there is the log of an earlier load",
+                where=str(path),
+                mend="name another folder: a log is never written over",
+            )
+
+
+def _check_host(host: str) -> None:
+    try:
+        resolve(address_of(host))
+    except (ValueError, OSError) as error:
+        raise BadLoadOrder(
+            what=f"no target there: {error}",
+            where=f"--host {host}",
+            mend="give the address of the target, like http://127.0.0.1:8080",
+        ) from error
+
+
+def _planned(order: LoadOrder) -> tuple[Population, Share, str]:
     population = build_population(composition=order.composition, scale=order.scale)
     plan = plan_load(
         population,
@@ -208,7 +231,7 @@ def _planned(order: LoadOrder) -> tuple[Population, LoadPlan, Share]:
         seed=order.seed,
         key_salt=order.key_salt,
     )
-    return population, plan, share
+    return population, share, plan.sha256
 
 
 def _read_start(path: Path) -> int:

@@ -56,5 +56,6 @@ def share_of(
         seed=plan.seed[rows].data,
         think_scale=plan.think_scale,
         day=BusinessDay.of(business_date),
-        key_seed=mix(seed) ^ mix(key_salt),
+        # Keys belong to this very plan: another plan has other papers under the same session.
+        key_seed=mix(seed) ^ mix(key_salt) ^ int(plan.sha256[:16], 16),
     )

@@ -34,7 +34,8 @@ class TokenBook:
                 for line, row in enumerate(csv.reader(file), start=1):
                     if line == 1 and row[:1] == ["account"]:
                         continue
-                    tokens[_account(path, line, row)] = row[1]
+                    account = _account(path, line, row)
+                    tokens[account] = row[1]
         except (OSError, UnicodeDecodeError, csv.Error) as error:
             raise BadLoadOrder(
                 what=f"the sessions file cannot be read: {error}",

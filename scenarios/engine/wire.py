@@ -20,6 +20,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic_ns
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import gevent
 from gevent import get_hub
@@ -84,6 +85,22 @@ class Address:
         return (
             host if self.port == {"http": 80, "https": 443}[self.scheme] else f"{host}:{self.port}"
         )
+
+
+def address_of(url: str) -> Address:
+    """Return where *url* points. Raises `ValueError` when it is not an http or https address."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"{url!r} is not an http or https address")
+    port = parts.port or {"http": 80, "https": 443}[parts.scheme]
+    return Address(scheme=parts.scheme, host=parts.hostname, port=port)
+
+
+def resolve(address: Address) -> tuple[int, Any]:
+    """Look the host up: family and socket address. Raises `OSError` when it is unknown."""
+    found = patched_socket.getaddrinfo(address.host, address.port, type=patched_socket.SOCK_STREAM)
+    family, _, _, _, socket_address = found[0]
+    return family, socket_address
 
 
 class _Connection:
@@ -341,11 +358,7 @@ class Pool:
 
     def resolve(self) -> None:
         """Look the host up; waits in the calling greenlet. Raises `OSError` when it is unknown."""
-        found = patched_socket.getaddrinfo(
-            self.address.host, self.address.port, type=patched_socket.SOCK_STREAM
-        )
-        family, _, _, _, socket_address = found[0]
-        self.resolved = (family, socket_address)
+        self.resolved = resolve(self.address)
 
     def send(self, exchange: Exchange) -> None:
         """Send *exchange* on an idle or a new connection, or when its turn comes."""

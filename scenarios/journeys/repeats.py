@@ -15,6 +15,9 @@ from scenarios.journeys.vocabulary import Reply, Step
 
 RETRIES_MAX: Final = 2
 RETRY_AFTER_S_MAX: Final = 30.0
+# Half of the people whom the target sent away do not come back with the same paper. If all did, a
+# target that carries out what it claims to have refused would be covered by their retries.
+GIVES_UP_SHARE: Final = 0.5
 # A person without an answer tries again after about a second, then after about two [estimated].
 PATIENCE_S: Final = 1.0
 # Retries may add at most this share to the requests first sent, so that the harness itself never
@@ -74,6 +77,8 @@ def wait_before_retry_s(step: Step, reply: Reply, *, retries: int, share: float)
     if step.key is None or step.expects_refusal or retries >= RETRIES_MAX:
         return None
     if reply.failure is Failure.SHED:
+        if uniform_of(step.key[0] ^ step.key[1], 1) < GIVES_UP_SHARE:
+            return None
         asked_s = reply.retry_after_s if reply.retry_after_s is not None else PATIENCE_S
         return min(asked_s, RETRY_AFTER_S_MAX) * (1.0 + 0.5 * share) + 0.1 * share
     if reply.outcome is Outcome.INDEFINITE or reply.failure is Failure.CONNECTION:

@@ -9,6 +9,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -97,22 +98,25 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
     """Start `monthend WORDS`; every one still running in the end is killed."""
     commands: list[Command] = []
 
-    def start_command(*words: str, with_out: bool = True, code: str = "") -> Command:
+    def start_command(
+        *words: str, out: Path | None = None, with_out: bool = True, code: str = ""
+    ) -> Command:
         place = tmp_path_factory.mktemp("command")
         mark = uuid.uuid4().hex
         program = ["-c", code] if code else ["-m", "harness.cli"]
-        out = ["--out", str(place / "runs")] if with_out else []
+        runs = out or place / "runs"
+        out_words = ["--out", str(runs)] if with_out else []
         errors = place / "stderr"
         with errors.open("wb") as stream:
             process = subprocess.Popen(
-                [sys.executable, *program, *words, *out],
+                [sys.executable, *program, *words, *out_words],
                 stdout=subprocess.PIPE,
                 stderr=stream,
                 text=True,
                 cwd=PROJECT_ROOT,
                 env={**os.environ, MARK: mark, "LANG": "C.UTF-8"},
             )
-        commands.append(Command(process, place / "runs", errors, mark))
+        commands.append(Command(process, runs, errors, mark))
         return commands[-1]
 
     yield start_command
@@ -120,6 +124,21 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
         if command.process.poll() is None:
             command.process.send_signal(signal.SIGKILL)
         command.process.communicate(timeout=LIMIT_S)
+
+
+@contextmanager
+def small_disk(place: Path, size: str) -> Iterator[Path]:
+    """A disk of *size* mounted at *place*; skips where that is not allowed."""
+    if os.geteuid() != 0:
+        pytest.skip("a small disk can be mounted by root only")
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(place)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        pytest.skip("this machine does not let us mount a small disk")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "--lazy", str(place)], check=True)
 
 
 @pytest.fixture(scope="session")

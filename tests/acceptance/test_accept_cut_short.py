@@ -6,6 +6,7 @@ All four go at the same time: each is a tiny load, and most of their time is wai
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import time
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ import pytest
 from harness.cli import main
 from harness.processes import is_alive
 from harness.run_folder import RunFolder
-from tests.acceptance.conftest import Command, Start
+from tests.acceptance.conftest import Command, Start, small_disk
 
 
 @dataclass
@@ -45,9 +46,13 @@ def _one(command: Command, words: str) -> int:
 
 
 @pytest.fixture(scope="module")
-def runs(start: Start, small_contract: Path) -> dict[str, CutShort]:
-    words = ("--scale", "0.005", "--duration", "60", "--faults", "worker_kill",
-             "--workers", "1", "--contract", str(small_contract))  # fmt: skip
+def words(small_contract: Path) -> tuple[str, ...]:
+    return ("--scale", "0.005", "--duration", "60", "--faults", "worker_kill",
+            "--workers", "1", "--contract", str(small_contract))  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def runs(start: Start, words: tuple[str, ...]) -> dict[str, CutShort]:
     # One is judged by the same command; the others afterwards, which needs no second report.
     commands = {
         "interrupted": start("accept", *words),
@@ -138,3 +143,18 @@ def test_an_empty_run_is_inconclusive(
     verdict = orjson.loads(empty.verdict.read_bytes())
     assert "MET" not in {clause["verdict"] for clause in verdict["clauses"] if clause["value"]}
     assert "INCONCLUSIVE" in capsys.readouterr().out
+
+
+def test_a_disk_that_fills_up_ends_the_run(
+    start: Start, words: tuple[str, ...], tmp_path: Path
+) -> None:
+    with small_disk(tmp_path / "disk", "90m") as disk:
+        command = start("run", *words, out=disk / "runs")
+        command.await_line(" sent ")
+        free = shutil.disk_usage(disk).free
+        (disk / "ballast").write_bytes(bytes(free - (8 << 20)))
+        assert command.finish() == 2
+        command.await_no_children()
+        manifest = RunFolder(command.folder).read_manifest()
+        assert (manifest.ended, "the disk is full" in manifest.end_reason) == ("load_lost", True)
+        assert main(["judge", str(command.folder)]) == 2

@@ -6,7 +6,8 @@ waits exactly as long as it was told, and misbehaves on order.
 prints {"url": ...} and serves until stdin closes. `faults` is a list of [name, every, from]: the
 fault befalls each *every*-th request counted from number *from*. `stall` [at_s, length_s]
 freezes the whole process that long, counted from the first request. GET /control/counts tells what
-happened. Books are kept per key, so repeats give the same document. `scale` is the population's.
+happened. Books are kept per key, so repeats give the same document. `scale` is the population's,
+`certificate` a PEM file with key and certificate for TLS.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import asyncio
 import json
 import re
 import socket
+import ssl
 import struct
 import sys
 import time
@@ -333,8 +335,15 @@ AFTER: dict[str, Any] = {
 async def serve(behaviour: dict[str, Any]) -> None:
     loop = asyncio.get_running_loop()
     target = Target(behaviour)
-    server = await loop.create_server(lambda: Connection(target), "127.0.0.1", 0, backlog=4096)
-    target.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    tls = None
+    if "certificate" in behaviour:
+        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        tls.load_cert_chain(behaviour["certificate"])
+    server = await loop.create_server(
+        lambda: Connection(target), "127.0.0.1", 0, backlog=4096, ssl=tls
+    )
+    scheme = "https" if tls else "http"
+    target.url = f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     print(json.dumps({"url": target.url}), flush=True)
     ended = asyncio.Event()
     loop.add_reader(sys.stdin.fileno(), lambda: None if sys.stdin.read(1) else ended.set())

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import pyarrow.parquet as pq
 
 from contracts.reading import read_contract
 from contracts.records import SAMPLE_DTYPE, Failure, FaultEvent, Outcome, Phase
-from contracts.terms import Clause, Quantity
+from contracts.terms import Clause, Contract, Quantity
 from harness.run_folder import Manifest, RunFolder
 from scenarios.demand import OPERATIONS
 from scenarios.population import build_population
@@ -70,9 +71,15 @@ def write_run(folder: Path, wanted: Wanted | None = None, **changes: Any) -> Pat
     return folder
 
 
+@cache
+def promised() -> Contract:
+    """The first contract of the repository, read once."""
+    return read_contract(CONTRACT_FILE)
+
+
 def manifest_of(wanted: Wanted, run_id: str) -> Manifest:
     population = build_population(scale=wanted.scale)
-    contract = read_contract(CONTRACT_FILE)
+    contract = promised()
     lengths = {"ramp": 0.15, "steady": 0.30, "peak": 0.35}
     lengths["faults" if wanted.has_faults else "steady_after"] = 0.20
     phases, at_s = [], 0.0
@@ -234,7 +241,7 @@ def write_host_readings(path: Path, wanted: Wanted) -> None:
 
 
 def verdict_of(wanted: Wanted) -> dict[str, Any]:
-    contract = read_contract(CONTRACT_FILE)
+    contract = promised()
     clauses = [_clause(clause, place, wanted) for place, clause in enumerate(contract.clauses)]
     return {
         "verdict": wanted.verdict,

@@ -138,7 +138,8 @@ async def test_people_of_the_parent_act_for_a_dependant_and_not_the_reverse(
 async def test_nobody_reads_the_books_of_another_unit(country: Country) -> None:
     paths = ["overview", "periods", "worklist", "chart-of-accounts", "budget", "payees",
              "documents", "documents/1", f"documents/by-key/{uuid.uuid4()}",
-             "books?fiscal_year=2569", "reports/daily-cash?date=2025-12-01", "reports/trial-balance?period=2025-12",
+             "books?fiscal_year=2569", "reports/daily-cash?date=2025-12-01",
+             "reports/trial-balance?period=2025-12",
              "reports/receipts-payments?period=2025-12",
              "reports/budget-execution?period=2025-12"]  # fmt: skip
     async with serving(country) as client:

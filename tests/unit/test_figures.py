@@ -324,7 +324,8 @@ def test_resources_are_means_per_window_and_role() -> None:
     rows = [(T0, "app", "cpu_share", 0.4, "cores"), (T0 + S // 2, "app", "cpu_share", 0.6, "cores"),
             (T0 + S, "app", "cpu_share", 1.0, "cores"), (T0, "host", "cpu_share", 0.9, "share"),
             (T0, "host", "cpu_count", 2.0, "count"), (T0 - S, "app", "cpu_share", 9.0, "cores"),
-            (T0, "app", "cpu_share", -5.0, "cores"), (T0, "x", "cpu_share", 1.0, "cores")]  # fmt: skip
+            (T0, "app", "cpu_share", -5.0, "cores"),
+            (T0, "x", "cpu_share", 1.0, "cores")]  # fmt: skip
     frame = pd.DataFrame(rows, columns=["at_ns", "subject", "name", "value", "unit"])
     stack = resource_stack(frame, timeline, T0)
 

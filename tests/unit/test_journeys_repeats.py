@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from contracts.records import Failure, Outcome
+from scenarios.chance import uniform_of
 from scenarios.journeys.forms import PeriodClose
 from scenarios.journeys.repeats import (
     ALTERED_SHARE,
+    GIVES_UP_SHARE,
     REPLAY_SHARE,
     RETRY_AFTER_S_MAX,
     RetryBudget,
@@ -17,7 +19,9 @@ from scenarios.journeys.repeats import (
 )
 from scenarios.journeys.vocabulary import Reply, Step
 
-POST = Step("close_period", 1, 1, form=PeriodClose(period="2025-11"), key=(1, 2))
+FORM = PeriodClose(period="2025-11")
+PATIENT_KEY = next(key for n in range(100) if uniform_of((key := (n, 0))[0], 1) >= GIVES_UP_SHARE)
+POST = Step("close_period", 1, 1, form=FORM, key=PATIENT_KEY)
 READ = Step("view_me", 1, 1)
 SHED = Reply(Outcome.REFUSED, Failure.SHED, status=503, retry_after_s=2.0)
 IN_DOUBT = Reply(Outcome.INDEFINITE, Failure.TIMEOUT)
@@ -54,6 +58,15 @@ def test_retry_after_is_never_cut_short(share):
 
     assert wait_s is not None
     assert 2.0 <= wait_s <= 3.1
+
+
+def test_half_of_the_people_sent_away_do_not_come_back():
+    """Else a target that carries out what it says it refused would hide behind the retries."""
+    posts = [POST._replace(key=(n, 7 * n)) for n in range(2000)]
+    waits = [wait_before_retry_s(post, SHED, retries=0, share=0.5) for post in posts]
+
+    assert waits.count(None) / len(waits) == pytest.approx(GIVES_UP_SHARE, abs=0.05)
+    assert waits == [wait_before_retry_s(post, SHED, retries=0, share=0.5) for post in posts]
 
 
 def test_an_absurd_retry_after_is_bounded():

@@ -1,4 +1,4 @@
-"""Properties of the judge: honest histories are always MET, and no single lie in the books hides."""
+"""Properties of the judge: honest histories are MET, and no single lie in the books hides."""
 
 from __future__ import annotations
 

@@ -1,0 +1,215 @@
+"""The locustfile by itself: options, Locust's own display, several processes, TLS, Ctrl-C."""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from contracts.records import SAMPLE_DTYPE, Failure
+from scenarios.arrivals import plan_load
+from scenarios.engine.recorder import read_log
+from scenarios.population import build_population
+
+ROOT = Path(__file__).resolve().parents[2]
+SCALE = 0.05
+LIMIT_S = 60
+
+
+def certificate(folder):
+    """Make key and certificate of 127.0.0.1 in one PEM file, signed by itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "known server")])
+    now = datetime.datetime.now(datetime.UTC)
+    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = folder / "server.pem"
+    path.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        + made.public_bytes(serialization.Encoding.PEM)
+    )
+    return path
+
+
+def serve(**behaviour):
+    process = subprocess.Popen(
+        [sys.executable, "tests/fakes/known_server.py", json.dumps({"scale": SCALE, **behaviour})],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    return process, json.loads(process.stdout.readline())["url"]
+
+
+def locust(folder, url, *options, duration_s=4, environment=None):
+    folder.mkdir()
+    with (folder / "locust.log").open("wb") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "locust", "-f", "scenarios/month_end.py", "--host", url,
+             "--monthend-scale", str(SCALE), "--monthend-level", "L4", "--monthend-out",
+             str(folder), "--monthend-duration", str(duration_s), *options],
+            cwd=ROOT,
+            env={**os.environ, **(environment or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )  # fmt: skip
+
+
+def samples_of(folder):
+    return np.concatenate(
+        [read_log(path, SAMPLE_DTYPE)[1] for path in sorted((folder / "samples").glob("*.log"))]
+    )
+
+
+def planned_requests(duration_s):
+    plan = plan_load(
+        build_population(scale=SCALE), level="L4", demand="base", duration_s=duration_s, seed=1
+    )
+    return plan.planned_requests
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """Run everything at once: four loads and, by hand of the tests, one with the web display."""
+    folder = tmp_path_factory.mktemp("alone")
+    pem = certificate(folder)
+    servers = [serve(certificate=str(pem)), serve()]
+    (_, https), (_, http) = servers
+    trusting = {"SSL_CERT_FILE": str(pem)}
+    headless = ("--headless",)
+    runs = {
+        "trusted": locust(folder / "trusted", https, *headless, environment=trusting),
+        "untrusted": locust(folder / "untrusted", https, *headless, duration_s=2),
+        "many": locust(folder / "many", http, *headless, "--processes", "2"),
+        "interrupted": locust(folder / "interrupted", http, *headless, duration_s=60),
+    }
+    try:
+        deadline = time.monotonic() + LIMIT_S
+        readings = folder / "interrupted" / "readings" / "load-0.jsonl"
+        while time.monotonic() < deadline:
+            if readings.exists() and "progress" in readings.read_text():
+                break
+            time.sleep(0.1)
+        runs["interrupted"].send_signal(signal.SIGINT)
+        statuses = {name: process.wait(timeout=LIMIT_S) for name, process in runs.items()}
+        yield {"folder": folder, "statuses": statuses, "http": http}
+    finally:
+        for process in runs.values():
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+        for process, _ in servers:
+            process.stdin.close()
+            process.stdout.close()
+            process.wait(timeout=10)
+
+
+def test_tls_is_spoken_and_locust_shows_what_was_recorded(world):
+    samples = samples_of(world["folder"] / "trusted")
+    log = (world["folder"] / "trusted" / "locust.log").read_text()
+
+    sent = samples[samples["sent_ns"] > 0]
+    assert world["statuses"]["trusted"] == 0
+    assert set(samples["failure"].tolist()) <= {Failure.NONE, Failure.EXPECTED_REFUSAL}
+    assert (samples["attempt"] == 0).sum() == planned_requests(4)
+    shown = re.findall(r"Aggregated\s+(\d+)\s+(\d+)\(", log)[-1]
+    assert shown == (str(len(sent)), "0")
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused_before_anything_is_sent(world):
+    samples = samples_of(world["folder"] / "untrusted")
+
+    assert set(samples["failure"].tolist()) == {Failure.CONNECTION, Failure.NOT_SENT}
+
+
+def test_several_processes_share_the_plan_without_gap_or_overlap(world):
+    folder = world["folder"] / "many"
+    samples = samples_of(folder)
+
+    first = samples[samples["attempt"] == 0]
+    assert world["statuses"]["many"] == 0
+    assert len(list((folder / "samples").glob("load-*.log"))) == 2
+    assert len(np.unique(first[["session", "step"]])) == len(first) == planned_requests(4)
+
+
+def test_ctrl_c_stops_the_load_and_keeps_what_was_recorded(world):
+    folder = world["folder"] / "interrupted"
+    finished = json.loads((folder / "readings" / "load-0.jsonl").read_text().splitlines()[-1])
+    samples = samples_of(folder)
+
+    assert finished["event"] == "finished"
+    assert finished["is_complete"] is False
+    assert (samples["attempt"] == 0).sum() == planned_requests(60)
+
+
+def test_the_web_display_starts_shows_and_stops_the_load(world, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    options = ("--web-host", "127.0.0.1", "--web-port", str(port))
+    process = locust(tmp_path / "web", world["http"], *options, duration_s=60)
+    try:
+        await_true(lambda: ask(url))
+        form = {"user_count": 1, "spawn_rate": 1, "host": world["http"]}
+        ask(f"{url}/swarm", urllib.parse.urlencode(form).encode())
+        await_true(lambda: json.loads(ask(f"{url}/stats/requests"))["total_rps"] > 0)
+        ask(f"{url}/stop", b"")
+        readings = tmp_path / "web" / "readings" / "load-0.jsonl"
+        await_true(lambda: '"finished"' in readings.read_text())
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=LIMIT_S)
+
+    samples = samples_of(tmp_path / "web")
+    assert (samples["attempt"] == 0).sum() == planned_requests(60)
+
+
+def ask(url, body=None):
+    with urllib.request.urlopen(url, data=body, timeout=10) as answer:
+        return answer.read()
+
+
+def await_true(condition):
+    deadline = time.monotonic() + LIMIT_S
+    while time.monotonic() < deadline:
+        try:
+            if condition():
+                return
+        except (OSError, urllib.error.URLError):
+            pass
+        time.sleep(0.1)
+    raise AssertionError("it never came true")
