@@ -127,7 +127,9 @@ def _width(text: str) -> int:
 
 
 def _fit(text: str, width: int, *, right: bool = False) -> str:
-    while _width(text) > width:
-        text = text[:-1]
+    if _width(text) > width:
+        while _width(text) >= width:
+            text = text[:-1]
+        text = f"{text.rstrip()}…"
     blanks = " " * (width - _width(text))
     return blanks + text if right else text + blanks

@@ -273,7 +273,9 @@ def generator_lateness_ms(samples: Measurements, recorded: Recorded) -> float:
 
 
 def _of_offer(recorded: Recorded, samples: Measurements) -> Iterator[Caveat]:
-    arrivals = samples.is_request & (samples.step == 0) & (samples.sent_ns > 0)
+    # A session whose sign-in failed never came to its first step: it was offered all the same.
+    is_offered = (samples.sent_ns > 0) | samples.is_dropped
+    arrivals = samples.is_request & (samples.step == 0) & is_offered
     started = int(np.unique(samples.session[arrivals]).size)
     planned = recorded.manifest.planned_sessions
     sent = int(np.count_nonzero(samples.is_request & (samples.sent_ns > 0)))

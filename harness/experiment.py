@@ -68,7 +68,8 @@ def run_experiment(scene: Scene, *, attendants: Sequence[Attendant] = ()) -> Non
     with ExitStack() as stack:
         target = provision(scene)
         stack.callback(target.stop)
-        stack.callback(display.step, "stopping the target")
+        if scene.options.is_embedded:
+            stack.callback(display.step, "stopping the target")
         faults = parse_faults(",".join(preparation.fault_names) or "none", target)
         read_all_books(scene, target, "before")
         load = start_load(scene.options, preparation, target, folder)

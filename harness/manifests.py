@@ -72,9 +72,9 @@ def phases_from(plan: LoadPlan, t0_ns: int) -> tuple[Phase, ...]:
 
 
 def phases_until(phases: tuple[Phase, ...], ended_ns: int) -> tuple[Phase, ...]:
-    """Cut *phases* where the load ended early; what never began is left out."""
+    """Cut *phases* where the load ended early; what never began is left out, but for the first."""
     return tuple(
-        replace(phase, ended_ns=min(phase.ended_ns, ended_ns))
-        for phase in phases
-        if phase.started_ns < ended_ns
+        replace(phase, ended_ns=max(phase.started_ns, min(phase.ended_ns, ended_ns)))
+        for number, phase in enumerate(phases)
+        if phase.started_ns < ended_ns or number == 0
     )

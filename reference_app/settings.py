@@ -69,8 +69,10 @@ def _convert(variable: str, name: str, text: str) -> object:
             return bytes.fromhex(text)
         number = {"int": int, "float": float}.get(kind)
         value = number(text) if number else text
-    except ValueError as error:
-        raise BadSettings(f"environment: {variable}={text!r} is not a {kind}") from error
-    if isinstance(value, (int, float)) and value < 0:
-        raise BadSettings(f"environment: {variable}={text!r} is negative")
+    except ValueError:
+        shown = "(not shown)" if kind == "bytes" else repr(text)
+        wanted = {"bytes": "hexadecimal digits", "int": "a whole number"}.get(kind, "a number")
+        raise BadSettings(f"environment: {variable} is {shown}; give {wanted}") from None
+    if not isinstance(value, str) and not 0 <= value < float("inf"):
+        raise BadSettings(f"environment: {variable} is {text!r}; give a number from 0 up")
     return value

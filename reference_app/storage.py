@@ -34,6 +34,7 @@ READ_PAUSES_S: Final = (
     1.6,
 )  # a restart takes 0.2-2 s
 RELEASE_LIMIT_S: Final = 0.5
+STATEMENT_SHARE: Final = 0.9  # of the command's time limit, for the server's own
 RECYCLE_NEVER: Final = 10**9
 
 # A plan made while the tables were empty must not live on, and every query addresses rows by unit
@@ -98,11 +99,12 @@ class Storage:
     async def open(self) -> None:
         """Connect. Raises what the driver raises when the database is not there."""
         logging.getLogger("asyncpg.pool").setLevel(logging.CRITICAL)  # else a traceback per attempt
-        lock_timeout = {"lock_timeout": str(self._settings.lock_timeout_ms)}
-        self._readers = await self._pool(self._settings.read_connections, lock_timeout)
-        self._posters = await self._pool(self._settings.posting_lanes, lock_timeout)
+        self._readers = await self._pool(self._settings.read_connections)
+        self._posters = await self._pool(self._settings.posting_lanes)
 
-    async def _pool(self, size: int, settings: dict[str, str]) -> Any:
+    async def _pool(self, size: int) -> Any:
+        # The server gives up before the client does: its refusal is certain, ours would not be.
+        statement_ms = int(self._settings.command_timeout_s * 1000 * STATEMENT_SHARE)
         return await asyncpg.create_pool(
             self._settings.database_url,
             min_size=size,
@@ -112,9 +114,12 @@ class Storage:
             command_timeout=self._settings.command_timeout_s,
             timeout=self._settings.acquire_timeout_s,
             reset=_keep_session,
-            server_settings=SESSION_SETTINGS
-            | settings
-            | {"application_name": f"ledger/{self._settings.worker_name}"},
+            server_settings={
+                **SESSION_SETTINGS,
+                "lock_timeout": str(self._settings.lock_timeout_ms),
+                "statement_timeout": str(statement_ms),
+                "application_name": f"ledger/{self._settings.worker_name}",
+            },
         )
 
     async def close(self, limit_s: float) -> None:
@@ -170,19 +175,6 @@ class Storage:
             raise NotExecuted(f"no connection: {error!r}") from error
         self._metrics.observe("pool_wait_seconds", monotonic() - asked_at)
         return connection
-
-    async def stream(
-        self, name: str, *arguments: object, rows_per_fetch: int
-    ) -> AsyncIterator[str]:
-        """Yield the first column of a long read, fetched in portions; not restarted when lost."""
-        connection = await self._acquire(self._readers)
-        try:
-            async with connection.transaction(readonly=True):
-                cursor = await connection.cursor(self.queries[name], *arguments)
-                while rows := await cursor.fetch(rows_per_fetch):
-                    yield "\n".join(row[0] for row in rows) + "\n"
-        finally:
-            await _release(self._readers, connection)
 
     @asynccontextmanager
     async def poster(self) -> AsyncIterator[Any]:

@@ -326,10 +326,16 @@ def _units(requests: _Requests, measured: Flags) -> pd.DataFrame:
         "request_count": np.bincount(group, minlength=units.size),
         "failed_count": np.bincount(group[failed], minlength=units.size),
     })  # fmt: skip
-    _add_percentiles(table, percentiles_by_group(group, requests.latency_us[chosen], units.size))
+    latency_us = requests.latency_us[chosen]
+    _add_percentiles(table, percentiles_by_group(group, latency_us, units.size))
+    silent = np.bincount(group[latency_us == NEVER_US], minlength=units.size)
+    table["unanswered_share"] = silent / table["request_count"]
     enough = table[table["request_count"] >= UNIT_REQUESTS_MIN]
+    # Among units whose p95 is no number, those that got least are worst.
     return enough.sort_values(
-        ["p95_ms", "request_count", "unit"], ascending=[False, False, True], ignore_index=True
+        ["p95_ms", "unanswered_share", "request_count", "unit"],
+        ascending=[False, False, False, True],
+        ignore_index=True,
     )[["unit", "request_count", "failed_count", "p95_ms"]]
 
 

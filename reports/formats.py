@@ -44,6 +44,14 @@ def shown(text: object, characters_max: int = TEXT_CHARACTERS_MAX) -> str:
     return clean if len(clean) <= characters_max else clean[: characters_max - 1] + "…"
 
 
+def sentence(text: Bilingual) -> Bilingual:
+    """Return a text whose English begins with a capital and ends with a full stop, as one reads."""
+    english = text.en[:1].upper() + text.en[1:]
+    if english and english[-1].isalnum():
+        english += "."
+    return Bilingual(th=text.th, en=english)
+
+
 def count(value: float) -> str:
     """Return a whole number with thousands separators."""
     return f"{round(value):,}" if math.isfinite(value) else ABSENT

@@ -260,6 +260,27 @@ CONFIDENCES: Final = {
     "none": _pair("ไม่มี", "none"),
 }
 
+# Facts on machine and target by the keys of the manifest.
+FACTS: Final = {
+    "system": _pair("ระบบปฏิบัติการ", "Operating system"),
+    "architecture": _pair("สถาปัตยกรรม", "Architecture"),
+    "cpu_model": _pair("หน่วยประมวลผล", "Processor"),
+    "cpu_count": _pair("จำนวนแกน", "Cores"),
+    "memory_bytes": _pair("หน่วยความจำ", "Memory"),
+    "memory_available_bytes": _pair("หน่วยความจำที่ว่าง", "Memory available"),
+    "load_average_1min": _pair("ภาระเครื่องก่อนเริ่ม (1 นาที)", "Load average before (1 min)"),
+    "disk_free_bytes": _pair("พื้นที่ว่างในดิสก์", "Disk space free"),
+    "name": _pair("ชื่อระบบ", "Name"),
+    "version": _pair("รุ่น", "Version"),
+    "worker": _pair("กระบวนการที่ตอบ", "Worker that answered"),
+    "workers": _pair("จำนวนกระบวนการ", "Workers"),
+    "database_version": _pair("รุ่นของฐานข้อมูล", "Database version"),
+    "fsync": _pair("บันทึกลงดิสก์จริง (fsync)", "fsync"),
+    "synchronous_commit": _pair("รอการบันทึกก่อนยืนยัน (synchronous_commit)", "synchronous_commit"),
+    "full_page_writes": _pair("บันทึกเต็มหน้า (full_page_writes)", "full_page_writes"),
+    "defects": _pair("ข้อบกพร่องที่ระบบแจ้งว่าเปิดไว้", "Defects that it admits to"),
+}
+
 PROCESS_ROLES: Final = {
     "app": _pair("โปรแกรมของระบบ", "Application"),
     "database": _pair("ฐานข้อมูล", "Database"),
@@ -323,6 +344,11 @@ def bottleneck_name(name: str) -> Bilingual:
 def confidence_name(name: str) -> Bilingual:
     """Return the words for a confidence."""
     return _named(CONFIDENCES, name)
+
+
+def fact_name(name: str) -> Bilingual:
+    """Return the words for a fact on a machine or a target."""
+    return _named(FACTS, name)
 
 
 def role_name(name: str) -> Bilingual:

@@ -17,7 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from contracts.terms import Bilingual
-from reports.formats import count, shown
+from reports.formats import count, sentence, shown
 from reports.sections.clauses import METER_SHARE_MAX, clause_rows
 from reports.sections.diagnosis import diagnosis_section
 from reports.sections.faults import faults_section
@@ -101,5 +101,6 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["both"] = both
+    environment.filters["sentence"] = sentence
     environment.globals["say"] = say
     return environment

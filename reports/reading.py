@@ -42,6 +42,8 @@ class ClauseResult:
     bound: float | None
     unit: str
     operation: str
+    quantity: str
+    selector: str
     sample_count: int | None
     reason: Bilingual
 
@@ -288,6 +290,8 @@ def _clause(node: Node) -> ClauseResult:
         bound=limit.number() if not side else None,
         unit=node.key("unit").text(),
         operation=node.key("operation").text(),
+        quantity=node.key("quantity").text(),
+        selector=node.key("selector").text(),
         sample_count=node.key("sample_count").count(),
         reason=node.both("reason"),
     )

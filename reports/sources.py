@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import pandas as pd
+
 from contracts.reading import ContractError, read_contract
 from contracts.records import FaultEvent
-from contracts.terms import Bilingual, Clause, Contract
-from harness.columns import EvidenceMissing
+from contracts.terms import Bilingual, Clause, Contract, Quantity
+from harness.columns import EvidenceMissing, open_columns
 from harness.diagnosis.findings import Profile, profile_path, read_profile
 from harness.diagnosis.stacks import Stacks, drop_common_root, merge_stacks, read_stacks
 from harness.failures import BadSetup
@@ -23,8 +25,10 @@ from harness.run_folder import Manifest, RunFolder
 from reports.columns import read_readings
 from reports.figures.resources import ResourceStack, resource_stack
 from reports.folds import Folded, fold, timeline_of
+from reports.money_folds import read_money
 from reports.names import UNIT_TYPES
 from reports.reading import (
+    ClauseResult,
     FindingText,
     Judged,
     read_faults,
@@ -68,6 +72,7 @@ class Sources:
     contract: Contract | None
     faults: tuple[FaultEvent, ...]
     folded: Folded | None
+    money: pd.DataFrame | None
     resources: ResourceStack | None
     profile: Profile | None
     stacks: Stacks | None
@@ -80,6 +85,16 @@ class Sources:
         if self.contract is None:
             return None
         return next((clause for clause in self.contract.clauses if clause.id == clause_id), None)
+
+    def measures(self, result: ClauseResult, *quantities: Quantity) -> bool:
+        """Say whether a clause measures one of *quantities*, by the contract or by the verdict."""
+        clause = self.clause(result.id)
+        return (clause.quantity if clause else result.quantity) in quantities
+
+    def selector(self, result: ClauseResult) -> str:
+        """Return what narrows the quantity of a clause, by the contract or by the verdict."""
+        clause = self.clause(result.id)
+        return clause.selector if clause else result.selector
 
 
 def read_sources(run: Path) -> Sources:
@@ -99,6 +114,7 @@ def read_sources(run: Path) -> Sources:
         contract=contract,
         faults=faults,
         folded=folded,
+        money=read_money(folder.operations),
         resources=_read_resources(folder, manifest, folded),
         profile=profile,
         stacks=_read_stacks(folder, profile),
@@ -109,9 +125,10 @@ def read_sources(run: Path) -> Sources:
 
 
 def _read_folded(folder: RunFolder, manifest: Manifest) -> Folded | None:
-    if not any(folder.samples.glob("*.parquet")):
-        return None
+    paths = sorted(folder.samples.glob("*.parquet"))
     try:
+        if not paths or not open_columns("samples", paths, ()).row_count:
+            return None
         measurements = read_measurements(folder.samples)
     except EvidenceMissing as error:
         raise BadSetup(

@@ -87,7 +87,7 @@ SENTENCES: Final = _pairs({
     "promised_limit": ("กำหนด{limit}", "limit {limit}"),
     "not_measured": ("วัดไม่ได้", "not measured"),
     "not_tested_value": ("ไม่ได้วัด", "not tested"),
-    "never_answered": ("ไม่ได้รับคำตอบเลย", "never answered"),
+    "never_answered": ("ตกที่คำขอที่ไม่ได้รับคำตอบ", "falls on requests never answered"),
     "tested_heading": ("สิ่งที่ทดสอบ", "What was tested"),
     "contract": ("สัญญา", "Contract"),
     "level": ("ระดับภาระงาน", "Load level"),
@@ -211,6 +211,7 @@ SENTENCES: Final = _pairs({
     "column_max_ms": ("สูงสุด (มิลลิวินาที)", "Longest (ms)"),
     "operations_table": ("รายการทำงานทั้งหมด", "All operations"),
     "column_operation": ("รายการทำงาน", "Operation"),
+    "column_sent": ("ส่ง", "Sent"),
     "column_ok": ("สำเร็จ", "OK"),
     "column_refused": ("ปฏิเสธโดยชอบ", "Rightly refused"),
     "column_failed": ("ล้มเหลว", "Failed"),
@@ -267,6 +268,11 @@ SENTENCES: Final = _pairs({
         "ไม่แสดงชื่อหน่วย เพราะสร้างทะเบียนหน่วยให้ตรงกับการทดสอบครั้งนี้ไม่ได้",
         "Names are left out: the register of units of this run could not be reproduced.",
     ),
+    "units_unanswered": (
+        "อีก {count} หน่วยมี p95 ตกที่คำขอที่ไม่ได้รับคำตอบ จึงไม่มีค่าให้แสดงในภาพ",
+        "{count} more units have a p95 that falls on requests never answered, so the figure "
+        "cannot show them.",
+    ),
     "units_synthetic": (
         "ชื่อหน่วยเป็นชื่อสมมุติ สร้างจากเลขตั้งต้นของการทดสอบ มิใช่หน่วยงานจริง",
         "Unit names are synthetic, made from the seed; they are no real bodies.",
@@ -309,6 +315,15 @@ SENTENCES: Final = _pairs({
         "แสดงเฉพาะรายการแรก ๆ รายการทั้งหมดอยู่ใน findings.json",
         "Only the first are shown; findings.json holds more.",
     ),
+    "operations_heading": ("รายการเงินที่ส่งในการทดสอบ", "Money operations that were sent"),
+    "operations_missing": (
+        "ไม่มีบันทึกรายการเงินในโฟลเดอร์นี้", "This folder holds no record of money operations.",
+    ),
+    "all_operations": ("รวมทั้งสิ้น", "All"),
+    "column_acknowledged": ("ระบบยืนยันแล้ว", "Acknowledged"),
+    "column_indefinite": ("ไม่ทราบผล", "May have happened"),
+    "column_refused_all": ("ถูกปฏิเสธ", "Refused"),
+    "column_amount": ("ยอดที่ยืนยันแล้ว (บาท)", "Acknowledged (baht)"),
     "finding_count": ("พบ {count} รายการ", "{count} found"),
     "findings_heading": ("สิ่งที่พบ", "Findings"),
     "column_document": ("เอกสาร", "Document"),
@@ -486,6 +501,7 @@ SENTENCES: Final = _pairs({
     "mark_median_unit": ("หน่วยกลาง {value_ms} มิลลิวินาที", "median unit {value_ms} ms"),
     "mark_worst_units": ("ร้อยละ 1 ที่แย่ที่สุด {value_ms} มิลลิวินาที", "worst 1 % {value_ms} ms"),
     "mark_recovered": ("กลับสู่ระดับเดิม {took_s} วินาที", "recovered in {took_s} s"),
+    "legend_machine": ("ทั้งเครื่อง รวมงานอื่น", "whole machine, other work included"),
     "mark_all_cores": ("ทั้งเครื่อง {cores} แกน", "whole machine, {cores} cores"),
 })  # fmt: skip
 

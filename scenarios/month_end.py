@@ -12,6 +12,8 @@ it takes the --monthend options and writes its logs into runs/locust-<time>-<pro
 from __future__ import annotations
 
 import logging
+import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -216,8 +218,19 @@ def start_load(environment: Any, **_: Any) -> None:
         shares = {worker: [index, len(workers)] for index, worker in enumerate(workers)}
         environment.parsed_options.monthend_shares = shares
         return
+    _soften_interrupts()
     environment.monthend = Load(environment)
     environment.monthend.start()
+
+
+def _soften_interrupts() -> None:
+    """Have Ctrl-C end the load the way SIGTERM does: between two steps, not in the middle of one.
+
+    Python raises KeyboardInterrupt wherever it happens to be, and a session in the middle of a step
+    would then be in no list any more: its requests would be missing from the record.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        gevent.signal_handler(signal.SIGINT, os.kill, os.getpid(), signal.SIGTERM)
 
 
 @events.test_stopping.add_listener

@@ -1,6 +1,7 @@
 """Complete books: of one unit for its people, of a whole province for the auditor.
 
-A province is streamed unit by unit, so neither side ever holds it; the chart of accounts comes
+A province is read and sent in portions of units, so neither side ever holds it and no transaction
+stays open; the books of one unit are one statement, hence one moment. The chart of accounts comes
 with the first unit. Few exports run at once: they share the connections of the reads.
 """
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from reference_app.app import Ledger
 
 EXPORTS_MAX: Final = 2
-UNITS_PER_FETCH: Final = 50
+UNITS_PER_READ: Final = 50
 
 
 def routes(ledger: Ledger) -> Iterable[web.RouteDef]:
@@ -83,24 +84,25 @@ def _province_books(ledger: Ledger) -> Handler:
         parameters = _parameters(ledger, request)
         if places.locked():
             raise Problem("shed", f"{EXPORTS_MAX} exports are in progress")
-        response = web.StreamResponse(
-            headers={
-                "Content-Type": "application/x-ndjson",
-                "Server-Worker": ledger.settings.worker_name,
-            }
-        )
+        response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
+        response.headers["Server-Worker"] = ledger.settings.worker_name
         async with places:
-            is_first = True
-            portions = ledger.storage.stream(
-                "books", units, *parameters, rows_per_fetch=UNITS_PER_FETCH
-            )
-            async for text in portions:
-                if is_first:
+            for first in range(0, len(units), UNITS_PER_READ):
+                portion = units[first : first + UNITS_PER_READ]
+                try:
+                    rows = await ledger.storage.rows("books", portion, *parameters)
+                except Problem:
+                    if not response.prepared:
+                        raise
+                    # What was sent cannot be taken back: a broken connection says "incomplete".
+                    assert request.transport is not None
+                    request.transport.abort()
+                    return response
+                lines = [row[0] for row in rows]
+                if first == 0:
                     await response.prepare(request)
-                    text, is_first = _with_chart(text, chart), False
-                await response.write(text.encode())
-        if is_first:
-            raise Problem("not-found", "this province keeps no books")
+                    lines[0] = _with_chart(lines[0], chart)
+                await response.write("".join(f"{line}\n" for line in lines).encode())
         await response.write_eof()
         return response
 

@@ -6,6 +6,7 @@ each window in which a request stayed without an answer.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -44,6 +45,7 @@ _GAP_PT: Final = 30.0
 _LEFT_PT: Final = 62.0
 _NAME_PT: Final = 18.0
 _BOTTOM_PT: Final = 40.0
+_LABEL_PT: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +109,7 @@ def draw_latency(
                   label=say("axis_time") if is_last else None)  # fmt: skip
         draw_bands(axes, canvas, bands, last_s=last_s, names_pt=None if place else _NAME_PT)
         _draw_panel(axes, panel)
-        _draw_limits(axes, canvas, limits.get(OperationKind(panel.kind), ()))
+        _draw_limits(axes, canvas, limits.get(OperationKind(panel.kind), ()), bounds)
         canvas.write(_LEFT_PT, bottom_pt + _PANEL_PT + 5, kind_name(panel.kind), fontsize=10.5,
                      va="bottom", color=KIND_COLOURS[panel.kind], fontweight="bold")  # fmt: skip
     canvas.write(12, height_pt / 2, say("axis_latency"), rotation=90, ha="center", va="center",
@@ -129,13 +131,33 @@ def _draw_panel(axes: Axes, panel: LatencyPanel) -> None:
                   ms=4.5, color=LIMIT, transform=edge, clip_on=False, zorder=5)  # fmt: skip
 
 
-def _draw_limits(axes: Axes, canvas: Canvas, limits: Sequence[tuple[float, float]]) -> None:
-    for percentile, limit_ms in limits:
+def _draw_limits(
+    axes: Axes,
+    canvas: Canvas,
+    limits: Sequence[tuple[float, float]],
+    bounds: tuple[float, float],
+) -> None:
+    places = label_places([limit_ms for _, limit_ms in limits], bounds, _PANEL_PT)
+    for (percentile, limit_ms), place in zip(limits, places, strict=True):
         axes.axhline(limit_ms, color=INK, lw=0.9, ls=(0, (4, 3)), zorder=2)
         text = f"p{percentile:g} ≤ {decimal(limit_ms)}"
-        axes.text(1.008, limit_ms, canvas.say(Bilingual(th=text, en=text)), fontsize=8, va="center",
-                  transform=axes.get_yaxis_transform(), color=INK, clip_on=False)  # fmt: skip
+        axes.text(1.008, place, canvas.say(Bilingual(th=text, en=text)), fontsize=8, va="center",
+                  transform=axes.transAxes, color=INK, clip_on=False)  # fmt: skip
     axes.spines["left"].set_color(EDGE)
+
+
+def label_places(
+    limits_ms: Sequence[float], bounds: tuple[float, float], height_pt: float
+) -> list[float]:
+    """Return where labels stand beside their limits, as shares of the height, none on another."""
+    low, high = math.log10(bounds[0]), math.log10(bounds[1])
+    apart = _LABEL_PT / height_pt
+    places = [0.0] * len(limits_ms)
+    below = -1.0
+    for index in sorted(range(len(limits_ms)), key=lambda index: limits_ms[index]):
+        own = (math.log10(limits_ms[index]) - low) / (high - low)
+        places[index] = below = max(own, below + apart)
+    return places
 
 
 def _bounds(

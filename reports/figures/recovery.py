@@ -119,7 +119,7 @@ def _draw_panel(axes: Axes, canvas: Canvas, panel: RecoveryPanel) -> None:
     axes.stairs(panel.carried_per_s, edges, fill=True, color=CARRIED, alpha=0.16, lw=0)
     axes.stairs(panel.carried_per_s, edges, color=CARRIED, lw=1.4, baseline=None)
     if panel.failed_per_s.any():
-        axes.stairs(panel.failed_per_s, edges, fill=True, color=LIMIT, alpha=0.75, lw=0)
+        axes.stairs(panel.failed_per_s, edges, fill=True, color=LIMIT, alpha=0.55, lw=0)
     axes.axvline(panel.injected_s, color=LIMIT, lw=1.1)
     if panel.recovered_s is not None and panel.recovered_s <= edges[-1]:
         axes.axvline(panel.recovered_s, color=RECOVERED, lw=1.3, ls=(0, (4, 2)))

@@ -29,38 +29,42 @@ _HEIGHT_PT: Final = 190.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResourceStack:
-    """Mean cores busy per window and role; `cores_count` of the machine, 0 when unknown."""
+    """Mean cores busy per window: by role, and of the whole machine with whatever else ran on it.
+
+    `cores_count` of the machine is 0 when unknown; `machine_cores` is then None.
+    """
 
     starts_s: npt.NDArray[np.float64]
     cores: dict[str, npt.NDArray[np.float64]]
+    machine_cores: npt.NDArray[np.float64] | None
     cores_count: float
 
 
 def resource_stack(readings: pd.DataFrame, timeline: Timeline, t0_ns: int) -> ResourceStack | None:
     """Fold the host probe's readings; None when it read no processor use during the load."""
-    busy = readings[(readings["name"] == "cpu_share") & (readings["unit"] == "cores")]
-    offsets_s = (busy["at_ns"] - t0_ns) / 1e9
-    last_s = timeline.last_s
-    busy = busy[(offsets_s >= 0) & (offsets_s < last_s) & busy["value"].between(0, 100_000)]
-    if busy.empty:
-        return None
-    window = ((busy["at_ns"] - t0_ns) / 1e9 // timeline.window_s).astype(int)
-    # Processes of one role are summed by the probe; a window holds one or more of its seconds.
+    offsets_s = (readings["at_ns"] - t0_ns) / 1e9
+    is_within = (offsets_s >= 0) & (offsets_s < timeline.last_s)
+    busy = readings[(readings["name"] == "cpu_share") & is_within]
+    busy = busy[busy["value"].between(0, 100_000)]
+    window = (offsets_s[busy.index] // timeline.window_s).astype(int)
+    # The probe sums the processes of a role; a window holds one or more of its seconds.
     means = busy.groupby([busy["subject"], window])["value"].mean()
-    cores = {}
-    for role in ROLES:
+    cores: dict[str, npt.NDArray[np.float64]] = {}
+    for role in (*ROLES, "host"):
         if role in means.index.get_level_values(0):
-            line = (
-                means.loc[role].reindex(range(timeline.count)).interpolate(limit_direction="both")
-            )
-            cores[role] = line.fillna(0).to_numpy(dtype=float)
+            line = means.loc[role].reindex(range(timeline.count))
+            line = line.interpolate(limit_direction="both").fillna(0)
+            cores[role] = line.to_numpy(dtype=float)
     counts = readings.loc[readings["name"] == "cpu_count", "value"]
+    cores_count = float(counts.iloc[0]) if not counts.empty and counts.iloc[0] > 0 else 0.0
+    host_share = cores.pop("host", None)
     if not cores:
         return None
     return ResourceStack(
         starts_s=timeline.starts_s,
         cores=cores,
-        cores_count=float(counts.iloc[0]) if not counts.empty else 0.0,
+        machine_cores=host_share * cores_count if host_share is not None and cores_count else None,
+        cores_count=cores_count,
     )
 
 
@@ -77,6 +81,9 @@ def draw_resources(stack: ResourceStack, timeline: Timeline) -> Markup:
         floor = floor + cores
     count_axis(axes)
     top = float(floor.max())
+    if stack.machine_cores is not None:
+        axes.stairs(stack.machine_cores, edges, baseline=None, color=INK, lw=1.1)
+        top = max(top, float(stack.machine_cores.max()))
     if stack.cores_count > 0:
         top = max(top, stack.cores_count)
         axes.axhline(stack.cores_count, color=INK, lw=0.9, ls=(0, (4, 3)))

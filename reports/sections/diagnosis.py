@@ -9,12 +9,13 @@ from typing import Final
 from markupsafe import Markup
 
 from contracts.terms import Bilingual
+from harness.diagnosis.explain import ABSTAIN
 from harness.diagnosis.findings import HotPath, HotStatement, Profile
 from harness.diagnosis.flame import icicle_svg
 from harness.diagnosis.stacks import Stacks
 from reports.figures.resources import ROLE_COLOURS, draw_resources
 from reports.folds import timeline_of
-from reports.formats import ABSENT, count, decimal, percent, shown, span
+from reports.formats import ABSENT, count, decimal, percent, sentence, shown, span
 from reports.names import bottleneck_name, confidence_name, role_name
 from reports.reading import BottleneckText
 from reports.sources import Sources
@@ -79,12 +80,17 @@ class ProfileView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiagnosisSection:
-    """What the sections on bottlenecks, resources and profile show."""
+    """What the sections on bottlenecks, resources and profile show.
+
+    `abstained` is why the diagnosis named no cause, where it said so.
+    """
 
     bottlenecks: tuple[BottleneckRow, ...]
+    abstained: tuple[Bilingual, ...]
     resources_caption: Bilingual | None
     resources_figure: Markup | None
     resources_legend: tuple[tuple[Bilingual, str], ...]
+    has_machine_line: bool
     profile: ProfileView | None
 
 
@@ -92,6 +98,8 @@ def diagnosis_section(sources: Sources) -> DiagnosisSection:
     """Return what is known of the causes."""
     profile = sources.profile
     stack = sources.resources
+    found = _bottlenecks(sources, profile)
+    named = [row for row in found if row.bottleneck_class != ABSTAIN]
     figure = caption = None
     if stack is not None:
         timeline = sources.folded.timeline if sources.folded else None
@@ -100,33 +108,36 @@ def diagnosis_section(sources: Sources) -> DiagnosisSection:
         cores = decimal(stack.cores_count) if stack.cores_count else ABSENT
         caption = say("resources_caption", cores=cores)
     return DiagnosisSection(
-        bottlenecks=_bottlenecks(sources, profile),
+        bottlenecks=tuple(_row(row) for row in named[:BOTTLENECKS_SHOWN]),
+        abstained=tuple(sentence(row.evidence) for row in found if row not in named)[:1],
         resources_caption=caption,
         resources_figure=figure,
         resources_legend=tuple(
             (role_name(role), ROLE_COLOURS[role]) for role in (stack.cores if stack else ())
         ),
+        has_machine_line=stack is not None and stack.machine_cores is not None,
         profile=_view(profile, sources.stacks) if profile else None,
     )
 
 
-def _bottlenecks(sources: Sources, profile: Profile | None) -> tuple[BottleneckRow, ...]:
+def _bottlenecks(sources: Sources, profile: Profile | None) -> tuple[BottleneckText, ...]:
+    """Return what the judge wrote down, else what the profile found."""
     if sources.judged and sources.judged.bottlenecks:
-        return tuple(_judged_row(row) for row in sources.judged.bottlenecks[:BOTTLENECKS_SHOWN])
+        return sources.judged.bottlenecks
     return tuple(
-        BottleneckRow(
-            name=bottleneck_name(row.bottleneck_class),
-            place=shown(row.place, 200),
-            share=_share(row.share),
-            tier=shown(row.tier, 10),
-            confidence=confidence_name(row.confidence),
+        BottleneckText(
+            bottleneck_class=shown(row.bottleneck_class, 80),
+            place=row.place,
+            share=row.share,
+            tier=row.tier,
+            confidence=row.confidence,
             evidence=same(shown(row.evidence, 600)),
         )
-        for row in (profile.bottlenecks if profile else ())[:BOTTLENECKS_SHOWN]
+        for row in (profile.bottlenecks if profile else ())
     )
 
 
-def _judged_row(row: BottleneckText) -> BottleneckRow:
+def _row(row: BottleneckText) -> BottleneckRow:
     return BottleneckRow(
         name=bottleneck_name(row.bottleneck_class),
         place=shown(row.place, 200),

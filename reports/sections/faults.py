@@ -58,12 +58,11 @@ def measured_recovery_s(sources: Sources) -> dict[str, float]:
     if sources.judged is None:
         return found
     for result in sources.judged.clauses:
-        clause = sources.clause(result.id)
-        if clause is None or clause.quantity is not Quantity.RECOVERY or result.value is None:
+        if not sources.measures(result, Quantity.RECOVERY) or result.value is None:
             continue
-        factor = 0.001 if clause.limit.unit is Unit.MS else 1.0
+        factor = 0.001 if result.unit == Unit.MS else 1.0
         if 0 <= result.value * factor < 1e6:
-            found[clause.selector] = result.value * factor
+            found[sources.selector(result)] = result.value * factor
     return found
 
 
@@ -85,8 +84,7 @@ def _row(event: FaultEvent, sources: Sources, recovery_s: dict[str, float]) -> F
 
 def _verdict(fault: str, sources: Sources) -> Verdict | None:
     for result in sources.judged.clauses if sources.judged else ():
-        clause = sources.clause(result.id)
-        if clause and clause.quantity is Quantity.RECOVERY and clause.selector == fault:
+        if sources.measures(result, Quantity.RECOVERY) and sources.selector(result) == fault:
             return result.verdict
     return None
 

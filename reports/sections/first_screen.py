@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from contracts.terms import Bilingual, Verdict
-from reports.formats import count, decimal, moment, percent, shown, span
+from reports.formats import count, decimal, moment, percent, sentence, shown, span
 from reports.names import TARGETS, fault_name, level_name
 from reports.sections.clauses import ClauseRow, clause_rows, deciding_rows, verdict_counts
 from reports.sources import Sources
@@ -49,6 +49,8 @@ def first_screen(sources: Sources) -> FirstScreen:
     counts = verdict_counts(rows)
     verdict = judged.verdict if judged else None
     deciding = deciding_rows(rows, verdict) if verdict else ()
+    blocking = _blocking(sources, verdict)
+    room = DECIDING_SHOWN - len(blocking)
     heading = _DECIDING_HEADINGS.get(verdict, "deciding_met") if verdict else "deciding_met"
     not_tested = _not_tested(sources, rows)
     return FirstScreen(
@@ -59,9 +61,9 @@ def first_screen(sources: Sources) -> FirstScreen:
         notes=_notes(sources),
         counts=tuple((verdict, counts[verdict]) for verdict in Verdict),
         deciding_heading=say(heading),
-        deciding=deciding[:DECIDING_SHOWN],
-        deciding_more=max(0, len(deciding) - DECIDING_SHOWN) if verdict is not Verdict.MET else 0,
-        blocking=_blocking(sources, verdict),
+        deciding=deciding[:room],
+        deciding_more=max(0, len(deciding) - room) if verdict is not Verdict.MET else 0,
+        blocking=blocking,
         tested=_tested(sources),
         not_tested=not_tested[:NOT_TESTED_SHOWN],
         not_tested_rest=not_tested[NOT_TESTED_SHOWN:],
@@ -101,7 +103,7 @@ def _blocking(sources: Sources, verdict: Verdict | None) -> tuple[Bilingual, ...
     """Return the caveats that keep the verdict from being decided."""
     if sources.judged is None or verdict is not Verdict.INCONCLUSIVE:
         return ()
-    blocking = [caveat.text for caveat in sources.judged.caveats if caveat.blocks]
+    blocking = [sentence(caveat.text) for caveat in sources.judged.caveats if caveat.blocks]
     return tuple(blocking[:BLOCKING_SHOWN])
 
 

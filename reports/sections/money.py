@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+import pandas as pd
+
 from contracts.terms import Bilingual, Quantity, Verdict
-from reports.formats import ABSENT, count, period
+from reports.formats import ABSENT, baht, count, period
 from reports.names import INVARIANTS, QUANTITIES, document_kind_name
 from reports.reading import ClauseResult, FindingText, WitnessText
 from reports.sources import Sources, UnitName
@@ -61,11 +63,25 @@ class FindingView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OperationsRow:
+    """All operations of one kind that the run sent; the last row is their sum."""
+
+    kind: Bilingual
+    sent: str
+    acknowledged: str
+    indefinite: str
+    refused: str
+    amount_baht: str
+    is_sum: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MoneySection:
     """What the section shows; `statement` says in words what is missing."""
 
     checks: tuple[CheckRow, ...]
     findings: tuple[FindingView, ...]
+    operations: tuple[OperationsRow, ...]
     statements: tuple[Bilingual, ...]
 
 
@@ -74,7 +90,7 @@ def money_section(sources: Sources) -> MoneySection:
     checks = tuple(
         _check(result, sources)
         for result in (sources.judged.clauses if sources.judged else ())
-        if _is_of_money(result, sources) and result.verdict is not Verdict.NOT_TESTED
+        if sources.measures(result, *MONEY_QUANTITIES) and result.verdict is not Verdict.NOT_TESTED
     )
     statements = []
     if sources.findings is None:
@@ -86,22 +102,39 @@ def money_section(sources: Sources) -> MoneySection:
     return MoneySection(
         checks=checks,
         findings=tuple(_finding(finding, sources) for finding in sources.findings or ()),
+        operations=_operations(sources.money),
         statements=tuple(statements),
     )
 
 
-def _is_of_money(result: ClauseResult, sources: Sources) -> bool:
-    clause = sources.clause(result.id)
-    return clause is not None and clause.quantity in MONEY_QUANTITIES
+def _operations(table: pd.DataFrame | None) -> tuple[OperationsRow, ...]:
+    if table is None or table.empty:
+        return ()
+    rows = [(document_kind_name(str(row["kind"])), row) for _, row in table.iterrows()]
+    rows.append((say("all_operations"), table.drop(columns="kind").sum()))
+    return tuple(
+        OperationsRow(
+            kind=name,
+            sent=count(row["key_count"]),
+            acknowledged=count(row["acknowledged_count"]),
+            indefinite=count(row["indefinite_count"]),
+            refused=count(row["refused_count"]),
+            # Not every kind makes ledger lines: a check or a closing moves no money.
+            amount_baht=baht(amount) if (amount := int(row["acknowledged_satang"])) else ABSENT,
+            is_sum=place == len(rows) - 1,
+        )
+        for place, (name, row) in enumerate(rows)
+    )
 
 
 def _check(result: ClauseResult, sources: Sources) -> CheckRow:
     clause = sources.clause(result.id)
-    is_counted = clause is not None and clause.quantity is not Quantity.EXPORT_COMPLETE
-    violations = result.value if is_counted else None
+    is_share = sources.measures(result, Quantity.EXPORT_COMPLETE)
+    violations = None if is_share else result.value
+    title = clause.title if clause else result.title
     return CheckRow(
         id=result.id,
-        rule=clause.title if clause else same(result.id),
+        rule=title if title else same(result.id),
         checked=ABSENT if result.sample_count is None else count(result.sample_count),
         violations=ABSENT if violations is None else count(violations),
         has_violations=result.verdict is Verdict.BREACHED,

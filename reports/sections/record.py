@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from contracts.terms import Bilingual
-from reports.formats import count, day, decimal, moment, shown
-from reports.names import DEMANDS, level_name
+from reports.formats import FIXED_SPACE, count, day, decimal, moment, shown
+from reports.names import DEMANDS, fact_name, level_name
 from reports.sources import Sources
 from reports.wording import same, say
 
@@ -104,9 +104,17 @@ def _repeat(sources: Sources) -> tuple[Entry, ...]:
 
 def _entries(facts: Mapping[str, str | int | float]) -> tuple[Entry, ...]:
     return tuple(
-        Entry(label=same(shown(key, 80)), value=same(_value(value)))
+        Entry(label=fact_name(key), value=_fact(key, value))
         for key, value in list(facts.items())[:ENTRIES_SHOWN]
     )
+
+
+def _fact(key: str, value: str | int | float) -> Bilingual:
+    if value == "":
+        return say("faults_none")
+    if key.endswith("_bytes") and isinstance(value, int) and 0 <= value < 1 << 60:
+        return same(f"{decimal(value / 2**30)}{FIXED_SPACE}GiB")
+    return same(_value(value))
 
 
 def _value(value: str | int | float) -> str:

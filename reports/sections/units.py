@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
 from contracts.terms import Bilingual
 from reports.figures.units import draw_unit_spread
-from reports.folds import UNIT_REQUESTS_MIN, WORST_UNITS_SHOWN
+from reports.folds import UNIT_REQUESTS_MIN, WORST_UNITS_SHOWN, Folded
 from reports.formats import ABSENT, count
 from reports.sections.load import latency_cell
 from reports.sources import Sources, UnitName
@@ -38,6 +39,7 @@ class UnitsSection:
     lead: Bilingual
     answered: Bilingual
     figure: Markup | None
+    unanswered: Bilingual | None
     has_names: bool
     heading: Bilingual
     rows: tuple[UnitRow, ...]
@@ -64,10 +66,17 @@ def units_section(sources: Sources) -> UnitsSection | None:
             units=count(sources.manifest.population_units),
         ),
         figure=draw_unit_spread(folded),
+        unanswered=_unanswered(folded),
         has_names=sources.unit_names is not None,
         heading=say("units_worst", count=count(len(rows))),
         rows=rows,
     )
+
+
+def _unanswered(folded: Folded) -> Bilingual | None:
+    """Say how many units the figure cannot show; None when it shows all."""
+    hidden = int(np.count_nonzero(np.isinf(folded.units["p95_ms"].to_numpy(dtype=float))))
+    return say("units_unanswered", count=count(hidden)) if hidden else None
 
 
 def _row(place: int, row: pd.Series, named: UnitName | None) -> UnitRow:

@@ -2,13 +2,13 @@
 
 Requests are built from tables: one row per operation says method, path and statuses. Answers are
 validated before they count: the right document kind, period and account, a number where one is due.
-An answer with the right status and wrong content is WRONG_ANSWER. Books are in `reference_books`.
+An answer with the right status and wrong content is WRONG_ANSWER. The forms are in
+`reference_papers`, the books in `reference_books`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 from uuid import UUID
@@ -18,20 +18,8 @@ import orjson
 from contracts.records import Failure, Outcome
 from scenarios.dialects.interface import Answer, BookColumns, Request
 from scenarios.dialects.reference_books import parse_books
-from scenarios.journeys.forms import (
-    Advance,
-    AdvanceClearing,
-    Approval,
-    BudgetTransfer,
-    Check,
-    Commitment,
-    DisbursementRequest,
-    Form,
-    JournalVoucher,
-    Payment,
-    PeriodClose,
-    Receipt,
-)
+from scenarios.dialects.reference_papers import PAPERS
+from scenarios.journeys.forms import Approval, Check, Form, PeriodClose
 from scenarios.journeys.person import PAYEES
 from scenarios.journeys.vocabulary import Reply, Step
 from scenarios.outcomes import Ending, classify
@@ -39,149 +27,6 @@ from scenarios.outcomes import Ending, classify
 UNITS_PER_PROVINCE: Final = 100_000
 LIST_LIMIT: Final = 20
 
-
-def baht(amount_satang: int) -> str:
-    """Write satang as baht with two decimals, the money format of the interface."""
-    sign = "-" if amount_satang < 0 else ""
-    whole, satang = divmod(abs(amount_satang), 100)
-    return f"{sign}{whole}.{satang:02d}"
-
-
-# Forms to JSON bodies.
-
-
-def _receipt(form: Receipt) -> dict[str, Any]:
-    return {
-        "date": form.date,
-        "channel": form.channel,
-        "payer": form.payer,
-        "lines": [{"account": a, "amount": baht(amount)} for a, amount in form.lines],
-    }
-
-
-def _disbursement_request(form: DisbursementRequest) -> dict[str, Any]:
-    return {
-        "date": form.date,
-        "budget_line": form.budget_line,
-        "payee": form.payee,
-        "amount": baht(form.amount_satang),
-        "withholding_tax": baht(form.withholding_tax_satang),
-    }
-
-
-def _nothing(_form: Check | Approval | PeriodClose) -> dict[str, Any]:
-    return {}
-
-
-def _payment(form: Payment) -> dict[str, Any]:
-    return {"date": form.date, "method": form.method}
-
-
-def _commitment(form: Commitment) -> dict[str, Any]:
-    return {
-        "date": form.date,
-        "budget_line": form.budget_line,
-        "payee": form.payee,
-        "amount": baht(form.amount_satang),
-    }
-
-
-def _advance(form: Advance) -> dict[str, Any]:
-    return {"date": form.date, "borrower": form.borrower, "amount": baht(form.amount_satang)}
-
-
-def _advance_clearing(form: AdvanceClearing) -> dict[str, Any]:
-    return {"date": form.date, "amount": baht(form.amount_satang)}
-
-
-def _journal_voucher(form: JournalVoucher) -> dict[str, Any]:
-    lines = [
-        {"account": account, "debit": baht(debit)}
-        if debit
-        else {"account": account, "credit": baht(credit)}
-        for account, debit, credit in form.lines
-    ]
-    return {"date": form.date, "description": form.description, "lines": lines}
-
-
-def _budget_transfer(form: BudgetTransfer) -> dict[str, Any]:
-    return {
-        "date": form.date,
-        "from_line": form.from_line,
-        "to_line": form.to_line,
-        "amount": baht(form.amount_satang),
-    }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Paper:
-    """How a form is handed in, and what its answer must say."""
-
-    path: Callable[[int, Any], str]
-    body: Callable[[Any], dict[str, Any]]
-    kind: str
-    period: Callable[[Any], str]
-    statuses: tuple[int, ...] = (201,)
-    has_number: bool = True
-
-
-def _dated(form: Any) -> str:
-    date: str = form.date
-    return date[:7]
-
-
-def _requested(form: Any) -> str:
-    date: str = form.request.date
-    return date[:7]
-
-
-_PAPERS: Final[dict[type[Form], _Paper]] = {
-    Receipt: _Paper(
-        path=lambda unit, _: f"/units/{unit}/receipts",
-        body=_receipt, kind="receipt", period=_dated,
-    ),
-    DisbursementRequest: _Paper(
-        path=lambda unit, _: f"/units/{unit}/disbursement-requests",
-        body=_disbursement_request, kind="disbursement_request", period=_dated,
-    ),
-    Check: _Paper(
-        path=lambda unit, form: f"/units/{unit}/disbursement-requests/{form.document}/check",
-        body=_nothing, kind="disbursement_request", period=_requested, statuses=(200, 201),
-    ),
-    Approval: _Paper(
-        path=lambda unit, form: f"/units/{unit}/disbursement-requests/{form.document}/approve",
-        body=_nothing, kind="disbursement_request", period=_requested, statuses=(200, 201),
-    ),
-    Payment: _Paper(
-        path=lambda unit, form: f"/units/{unit}/disbursement-requests/{form.document}/pay",
-        body=_payment, kind="payment", period=_dated,
-    ),
-    Commitment: _Paper(
-        path=lambda unit, _: f"/units/{unit}/commitments",
-        body=_commitment, kind="commitment", period=_dated,
-    ),
-    Advance: _Paper(
-        path=lambda unit, _: f"/units/{unit}/advances",
-        body=_advance, kind="advance", period=_dated,
-    ),
-    AdvanceClearing: _Paper(
-        path=lambda unit, form: f"/units/{unit}/advances/{form.document}/clear",
-        body=_advance_clearing, kind="advance_clearing", period=_dated,
-    ),
-    JournalVoucher: _Paper(
-        path=lambda unit, _: f"/units/{unit}/journal-vouchers",
-        body=_journal_voucher, kind="journal_voucher", period=_dated,
-    ),
-    BudgetTransfer: _Paper(
-        path=lambda unit, _: f"/units/{unit}/budget-transfers",
-        body=_budget_transfer, kind="budget_transfer", period=_dated,
-    ),
-    PeriodClose: _Paper(
-        path=lambda unit, form: f"/units/{unit}/periods/{form.period}/close",
-        body=_nothing, kind="", period=lambda form: str(form.period), statuses=(200, 201),
-        has_number=False,
-    ),
-}  # fmt: skip
 
 _READS: Final[dict[str, Callable[[Step], str]]] = {
     "start_login": lambda _: "/auth/login",
@@ -265,7 +110,7 @@ class ReferenceDialect:
         if step.form is None:
             return Request(method="GET", target=_READS[step.operation](step), headers=authorization)
         assert step.key is not None
-        paper = _PAPERS[type(step.form)]
+        paper = PAPERS[type(step.form)]
         return Request(
             method="POST",
             target=paper.path(step.unit, step.form),
@@ -404,7 +249,7 @@ def _made(values: Mapping[str, Any]) -> tuple[int, int]:
 
 
 def _paper_reply(step: Step, form: Form, answer: Answer) -> Reply:
-    paper = _PAPERS[type(form)]
+    paper = PAPERS[type(form)]
     if answer.status not in paper.statuses:
         return _unlike_expected(step, answer)
     values = _json_object(answer.body) or {}

@@ -17,7 +17,6 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from time import monotonic_ns
 from typing import Final
-from urllib.parse import urlsplit
 
 from gevent import get_hub
 from gevent.event import Event
@@ -25,16 +24,17 @@ from gevent.event import Event
 from contracts.records import Failure
 from contracts.terms import OperationKind
 from scenarios.chance import uniform_of
-from scenarios.demand import OPERATIONS, THINK_S, Activity, pace_of, requests_of
-from scenarios.dialects.interface import Dialect, Request
+from scenarios.demand import OPERATIONS, Activity, requests_of
+from scenarios.dialects.interface import Dialect
 from scenarios.engine.alarm import Alarm
+from scenarios.engine.exchange import Exchange
 from scenarios.engine.recorder import OperationLog, SampleLog
+from scenarios.engine.session import Session
 from scenarios.engine.share import Share
+from scenarios.engine.switchboard import Switchboard
 from scenarios.engine.tokens import TokenBook
-from scenarios.engine.wire import Address, Exchange, Pool, address_of
 from scenarios.journeys.casting import Casting
-from scenarios.journeys.catalogue import begin
-from scenarios.journeys.forms import Effect, altered, effect_of
+from scenarios.journeys.forms import altered, effect_of
 from scenarios.journeys.person import Person, sign_in
 from scenarios.journeys.repeats import (
     REPLAY_AFTER_S,
@@ -43,59 +43,17 @@ from scenarios.journeys.repeats import (
     second_thought,
     wait_before_retry_s,
 )
-from scenarios.journeys.vocabulary import Journey, Reply, Step, Visit
+from scenarios.journeys.vocabulary import Reply, Step, Visit
 
 OPERATION_NAMES: Final = tuple(OPERATIONS)
 _OPERATION_INDEX: Final = {name: index for index, name in enumerate(OPERATION_NAMES)}
 _PROVIDER: Final = frozenset(n for n, kind in OPERATIONS.items() if kind is OperationKind.PROVIDER)
 # Steps that are asked for without a token: they are how one gets it.
 _TOKENLESS: Final = _PROVIDER | {"start_login", "finish_login"}
-_ADDRESSES_MAX: Final = 4  # the target and its identity provider, not whatever a redirect names
+# At the end of the drain nothing more is sent, but answers under way get this long to come in.
+LAST_ANSWERS_S: Final = 3.0
 _NEVER_NS: Final = 2**62
 _ERRORLESS: Final = (Failure.NONE, Failure.EXPECTED_REFUSAL)
-
-
-class Session:
-    """One visit in progress. `sent_steps` counts planned requests already sent."""
-
-    __slots__ = (
-        "activity", "attempt", "due_ns", "effect", "extras", "has_signed_in_again", "invoked_ns",
-        "is_replay", "is_sent", "journey", "kept", "key_attempt", "number", "pending", "planned",
-        "retries", "seed", "sent_steps", "sign_in", "step", "token", "token_account", "unit",
-        "visit",
-    )  # fmt: skip
-
-    def __init__(self, *, number: int, activity: Activity, visit: Visit, due_ns: int) -> None:
-        self.number = number
-        self.activity = activity
-        self.visit = visit
-        self.unit = visit.unit
-        self.seed = visit.seed
-        self.planned = activity.requests + visit.navigation
-        self.journey: Journey = begin(activity.name, visit)
-        self.step: Step = next(self.journey)
-        self.due_ns = due_ns
-        self.sent_steps = 0
-        self.is_sent = False  # the current step went out for the first time
-        self.extras = 0
-        self.attempt = 0
-        self.key_attempt = 0
-        self.retries = 0
-        self.is_replay = False
-        self.kept: Reply | None = None
-        self.effect: Effect | None = None
-        self.invoked_ns = 0
-        self.sign_in: Generator[Step, Reply, Reply] | None = None
-        self.pending: Step | None = None
-        self.has_signed_in_again = False
-        self.token = ""
-        self.token_account = 0
-
-    def think_s(self, think_scale: float) -> float:
-        """Return the pause before the next planned request."""
-        if self.activity.is_burst:
-            return 0.0
-        return THINK_S * pace_of(self.seed, self.sent_steps) * think_scale
 
 
 @dataclass(slots=True)
@@ -118,6 +76,7 @@ class Fleet:
         self,
         share: Share,
         *,
+        t0_ns: int,
         base_url: str,
         dialect: Dialect,
         casting: Casting,
@@ -136,37 +95,38 @@ class Fleet:
         self._tokens = tokens
         self._samples = samples
         self._operations = operations
-        self._timeout_s = request_timeout_s
-        self._connections_max = connections_max
-        self._tls = tls
-        self._pools: dict[Address, Pool] = {}
         self._heap: list[tuple[int, int, Session]] = []
         self._pushed = 0
         self._cursor = 0
-        self._t0_ns = 0
+        self._t0_ns = t0_ns
         self._next_due_ns = _NEVER_NS
         self._in_flight = 0
         self._is_stopping = False
         self._budget = RetryBudget()
         self._over = Event()
         self._alarm = Alarm(get_hub().loop, self._ring)
-        self._prefixes: dict[Address, tuple[str, str]] = {}
-        self._base = address_of(base_url)
-        self._base_path = urlsplit(base_url).path.rstrip("/")
-        self._target = self._pool(self._base)
+        self.switchboard = Switchboard(
+            base_url,
+            finished=self._finished,
+            guarded=self._guarded,
+            connections_max=connections_max,
+            timeout_s=request_timeout_s,
+            tls=tls,
+        )
 
     def prepare(self) -> None:
         """Look up what the hot path needs. Raises `OSError` when the target's host is unknown."""
-        self._target.resolve()
+        self.switchboard.prepare()
         self._casting.prepare(self.share.unit)
 
-    def run(self, t0_ns: int, *, end_ns: int) -> None:
-        """Drive the plan from *t0_ns*; at *end_ns* drop what is left. Re-raises our own defects."""
-        self._t0_ns = t0_ns
+    def run(self, *, end_ns: int) -> None:
+        """Drive the plan; at *end_ns* drop what is left. Re-raises our own defects."""
+        if self._is_stopping:
+            return
         self._arm()
         remaining_s = max(0.0, (end_ns - monotonic_ns()) / 1e9)
         if not self._over.wait(remaining_s):
-            self.stop(grace_s=0.0)
+            self.stop(grace_s=LAST_ANSWERS_S)
         if self.failure is not None:
             raise self.failure
 
@@ -181,8 +141,7 @@ class Fleet:
         if self._in_flight:
             self._over.clear()
             self._over.wait(grace_s)
-        for pool in self._pools.values():
-            pool.abandon()
+        self.switchboard.abandon()
         if self._in_flight:
             # Abandoned exchanges end in the next turn of the hub.
             self._over.clear()
@@ -192,28 +151,7 @@ class Fleet:
     def close(self) -> None:
         """Give up the alarm and the connections. Idempotent."""
         self._alarm.close()
-        for pool in self._pools.values():
-            pool.abandon()
-
-    def sweep(self) -> None:
-        """End requests that took too long. To be called about every `wire.SWEEP_INTERVAL_S`."""
-        for pool in self._pools.values():
-            pool.sweep()
-
-    @property
-    def connections(self) -> int:
-        """Connections open now."""
-        return sum(pool.open_count for pool in self._pools.values())
-
-    @property
-    def connections_opened(self) -> int:
-        """Connections opened so far: near the number open when keep-alive works."""
-        return sum(pool.opened_count for pool in self._pools.values())
-
-    @property
-    def own_shortages(self) -> int:
-        """How often this machine had no descriptor or port left: not the target's fault."""
-        return sum(pool.exhausted_count for pool in self._pools.values())
+        self.switchboard.abandon()
 
     # When.
 
@@ -309,7 +247,7 @@ class Fleet:
             self.counters.planned += 1
             self._budget.earn()
         request = self._dialect.request(step, token)
-        pool, payload = self._payload(request)
+        pool, payload = self.switchboard.route(request)
         if step.key is not None:
             self._open_operation(session, step, step.key)
         self._in_flight += 1
@@ -339,37 +277,6 @@ class Fleet:
             is_replay=session.is_replay,
             invoked_ns=session.invoked_ns,
         )
-
-    def _payload(self, request: Request) -> tuple[Pool, bytes]:
-        target = request.target
-        if target.startswith("/"):
-            pool = self._target
-            path = self._base_path + target
-        else:
-            parts = urlsplit(target)
-            pool = self._pool(address_of(target))
-            path = f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
-        lines = "".join([f"{name}: {value}\r\n" for name, value in request.headers])
-        if request.method != "GET":
-            lines += f"Content-Length: {len(request.body)}\r\n"
-        head = f"{request.method} {path} HTTP/1.1\r\n{pool.fixed_headers}{lines}\r\n"
-        return pool, head.encode("latin-1") + request.body
-
-    def _pool(self, address: Address) -> Pool:
-        pool = self._pools.get(address)
-        if pool is None:
-            if len(self._pools) >= _ADDRESSES_MAX:
-                return self._target
-            pool = Pool(
-                address,
-                finished=self._finished,
-                guarded=self._guarded,
-                limit=self._connections_max,
-                timeout_s=self._timeout_s,
-                tls=self._tls if address.scheme == "https" else None,
-            )
-            self._pools[address] = pool
-        return pool
 
     # What came of it.
 

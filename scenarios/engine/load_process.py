@@ -24,13 +24,14 @@ import orjson
 
 from scenarios.arrivals import plan_load
 from scenarios.dialects import by_name
+from scenarios.engine.exchange import address_of, resolve
 from scenarios.engine.fleet import Fleet, operation_columns
 from scenarios.engine.order import BadLoadOrder, LoadOrder
 from scenarios.engine.recorder import OperationLog, SampleLog
 from scenarios.engine.share import Share, share_of
 from scenarios.engine.tokens import TokenBook
 from scenarios.engine.vitals import Vitals
-from scenarios.engine.wire import SWEEP_INTERVAL_S, address_of, resolve
+from scenarios.engine.wire import SWEEP_INTERVAL_S
 from scenarios.journeys.casting import Casting
 from scenarios.population import Population, build_population
 
@@ -92,6 +93,7 @@ class LoadProcess:
         try:
             fleet = self._fleet = Fleet(
                 share,
+                t0_ns=t0_ns,
                 base_url=self._host,
                 dialect=by_name(order.dialect),
                 casting=Casting(population),
@@ -103,6 +105,8 @@ class LoadProcess:
                 tls=ssl.create_default_context(),
             )
             fleet.prepare()
+            if self._is_stopped:  # while it was being made
+                fleet.stop(grace_s=0.0)
             self._drive(fleet, t0_ns)
         finally:
             samples.close()
@@ -119,7 +123,7 @@ class LoadProcess:
         attendants = [gevent.spawn(self._sweep, fleet), gevent.spawn(self._report, fleet)]
         end_ns = t0_ns + int((self.order.duration_s + self.order.drain_s) * 1e9)
         try:
-            fleet.run(t0_ns, end_ns=end_ns)
+            fleet.run(end_ns=end_ns)
         finally:
             fleet.stop(grace_s=0.0)
             gevent.killall(attendants)
@@ -136,7 +140,7 @@ class LoadProcess:
     def _sweep(self, fleet: Fleet) -> None:
         while True:
             gevent.sleep(SWEEP_INTERVAL_S)
-            fleet.sweep()
+            fleet.switchboard.sweep()
 
     def _report(self, fleet: Fleet) -> None:
         while True:
@@ -159,9 +163,9 @@ class LoadProcess:
             errors=counters.errors,
             open_sessions=counters.open_sessions,
             extra_logins=counters.extra_logins,
-            connections=fleet.connections,
-            connections_opened=fleet.connections_opened,
-            own_shortages=fleet.own_shortages,
+            connections=fleet.switchboard.connections,
+            connections_opened=fleet.switchboard.connections_opened,
+            own_shortages=fleet.switchboard.own_shortages,
             **self._vitals.read(recent),
         )
         if self._on_samples is not None:
@@ -174,6 +178,8 @@ class LoadProcess:
 
     def _wait_for_start(self) -> int:
         """Return t0 in ns, 0 when stopped while waiting. Raises `BadLoadOrder` after the limit."""
+        if self._is_stopped:
+            return 0
         if not self.order.start_file:
             return monotonic_ns() + HEAD_START_NS
         path = Path(self.order.start_file)

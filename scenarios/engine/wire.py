@@ -17,16 +17,15 @@ import socket as patched_socket
 import ssl
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from time import monotonic_ns
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import gevent
 from gevent import get_hub
 from gevent.monkey import get_original
 
 from scenarios.dialects.interface import Answer
+from scenarios.engine.exchange import NO_ANSWER, Address, Exchange, resolve
 from scenarios.engine.http1 import AnswerReader, NotHttp
 from scenarios.engine.tls import Encryption, HandshakeFailed
 from scenarios.outcomes import Ending
@@ -41,66 +40,6 @@ _BLOCKED: Final = (BlockingIOError, InterruptedError)
 _EXHAUSTED: Final = (errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM)
 
 _socket_class: Any = get_original("socket", "socket")
-
-
-NO_ANSWER: Final = {ending: Answer(ending=ending) for ending in Ending}
-
-
-class Exchange:
-    """One request and what became of it. Times are CLOCK_MONOTONIC ns, 0 when it did not happen.
-
-    `is_safe`: sending it twice does no harm. `owner` is whatever the caller needs back.
-    """
-
-    __slots__ = (
-        "answer", "connection", "done_ns", "first_byte_ns", "has_body", "is_safe",
-        "is_second_try", "owner", "payload", "sent_ns",
-    )  # fmt: skip
-
-    def __init__(self, payload: bytes, owner: Any, *, is_safe: bool, has_body: bool = True) -> None:
-        self.payload = payload
-        self.owner = owner
-        self.is_safe = is_safe
-        self.has_body = has_body
-        self.is_second_try = False
-        self.connection: _Connection | None = None
-        self.answer = NO_ANSWER[Ending.BROKEN]
-        self.sent_ns = 0
-        self.first_byte_ns = 0
-        self.done_ns = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where a host listens. Hashable: there is one pool per address."""
-
-    scheme: str
-    host: str
-    port: int
-
-    @property
-    def authority(self) -> str:
-        """The Host header: port only when it is not the scheme's own."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return (
-            host if self.port == {"http": 80, "https": 443}[self.scheme] else f"{host}:{self.port}"
-        )
-
-
-def address_of(url: str) -> Address:
-    """Return where *url* points. Raises `ValueError` when it is not an http or https address."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError(f"{url!r} is not an http or https address")
-    port = parts.port or {"http": 80, "https": 443}[parts.scheme]
-    return Address(scheme=parts.scheme, host=parts.hostname, port=port)
-
-
-def resolve(address: Address) -> tuple[int, Any]:
-    """Look the host up: family and socket address. Raises `OSError` when it is unknown."""
-    found = patched_socket.getaddrinfo(address.host, address.port, type=patched_socket.SOCK_STREAM)
-    family, _, _, _, socket_address = found[0]
-    return family, socket_address
 
 
 class _Connection:

@@ -1,6 +1,6 @@
 """Runs that do not end as planned: kept, healed, judged INCONCLUSIVE, and nothing left running.
 
-All four go at the same time: each is a tiny load, and most of their time is waiting.
+All go at the same time: each is a tiny load, and most of their time is waiting.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import os
 import shutil
 import signal
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ import pytest
 from harness.cli import main
 from harness.processes import is_alive
 from harness.run_folder import RunFolder
-from tests.acceptance.conftest import Command, Start, small_disk
+from tests.acceptance.conftest import NO_DISK, Command, Start, small_disk
 
 
 @dataclass
@@ -46,35 +47,38 @@ def _one(command: Command, words: str) -> int:
 
 
 @pytest.fixture(scope="module")
-def words(small_contract: Path) -> tuple[str, ...]:
-    return ("--scale", "0.005", "--duration", "60", "--faults", "worker_kill",
-            "--workers", "1", "--contract", str(small_contract))  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def runs(start: Start, words: tuple[str, ...]) -> dict[str, CutShort]:
-    # One is judged by the same command; the others afterwards, which needs no second report.
-    commands = {
-        "interrupted": start("accept", *words),
-        "load_killed": start("run", *words),
-        "target_lost": start("run", *words),
-        "killed": start("run", *words),
-    }
-    for command in commands.values():
-        command.await_line("/")  # the first line of progress with its count of requests
-        command.await_line(" sent ")
-    time.sleep(3.0)
-    cut = {name: CutShort(command, command.children()) for name, command in commands.items()}
-    commands["interrupted"].process.send_signal(signal.SIGINT)
-    os.kill(_one(commands["load_killed"], "--monthend-load"), signal.SIGKILL)
-    os.kill(_one(commands["target_lost"], "stand_ins.thaid"), signal.SIGKILL)
-    commands["killed"].process.kill()
-    for command in commands.values():
-        command.finish()
-    for name in ("load_killed", "target_lost"):
-        assert commands[name].status == 2
-        assert main(["judge", str(commands[name].folder)]) == 2
-    return cut
+def runs(
+    start: Start, small_contract: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, CutShort]]:
+    words = ("--scale", "0.005", "--duration", "60", "--faults", "worker_kill",
+             "--workers", "1", "--contract", str(small_contract))  # fmt: skip
+    with small_disk(tmp_path_factory.mktemp("small") / "disk", "90m") as disk:
+        # One is judged by the same command; the others afterwards, which needs no report.
+        commands = {
+            "interrupted": start("accept", *words),
+            "load_killed": start("run", *words),
+            "target_lost": start("run", *words),
+            "killed": start("run", *words),
+        }
+        if disk is not None:
+            commands["disk_full"] = start("run", *words, out=disk / "runs")
+        for command in commands.values():
+            command.await_line(" sent ")
+        time.sleep(3.0)
+        cut = {name: CutShort(command, command.children()) for name, command in commands.items()}
+        commands["interrupted"].process.send_signal(signal.SIGINT)
+        os.kill(_one(commands["load_killed"], "--monthend-load"), signal.SIGKILL)
+        os.kill(_one(commands["target_lost"], "stand_ins.thaid"), signal.SIGKILL)
+        commands["killed"].process.kill()
+        if disk is not None:
+            free = shutil.disk_usage(disk).free
+            (disk / "ballast").write_bytes(bytes(free - (8 << 20)))
+        for command in commands.values():
+            command.finish()
+        for name in commands.keys() - {"interrupted", "killed"}:
+            assert commands[name].status == 2
+            assert main(["judge", str(commands[name].folder)]) == 2
+        yield cut
 
 
 @pytest.mark.parametrize(
@@ -145,16 +149,11 @@ def test_an_empty_run_is_inconclusive(
     assert "INCONCLUSIVE" in capsys.readouterr().out
 
 
-def test_a_disk_that_fills_up_ends_the_run(
-    start: Start, words: tuple[str, ...], tmp_path: Path
-) -> None:
-    with small_disk(tmp_path / "disk", "90m") as disk:
-        command = start("run", *words, out=disk / "runs")
-        command.await_line(" sent ")
-        free = shutil.disk_usage(disk).free
-        (disk / "ballast").write_bytes(bytes(free - (8 << 20)))
-        assert command.finish() == 2
-        command.await_no_children()
-        manifest = RunFolder(command.folder).read_manifest()
-        assert (manifest.ended, "the disk is full" in manifest.end_reason) == ("load_lost", True)
-        assert main(["judge", str(command.folder)]) == 2
+def test_a_disk_that_fills_up_ends_the_run(runs: dict[str, CutShort]) -> None:
+    if "disk_full" not in runs:
+        pytest.skip(NO_DISK)
+    manifest = runs["disk_full"].folder.read_manifest()
+    assert manifest.ended == "load_lost"
+    assert "the disk is full" in manifest.end_reason
+    assert runs["disk_full"].verdict["verdict"] == "INCONCLUSIVE"
+    runs["disk_full"].command.await_no_children()

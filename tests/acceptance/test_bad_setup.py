@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.conftest import CONTRACT, Command, Start, small_disk
+from tests.acceptance.conftest import CONTRACT, NO_DISK, Command, Start, small_disk
 
 TINY = ("accept", "--scale", "0.003", "--duration", "10", "--faults", "none", "--workers", "1")
 WITHOUT = """
@@ -60,6 +60,8 @@ def test_a_place_that_cannot_be_written(start: Start, tmp_path: Path) -> None:
 
 def test_a_full_disk(start: Start, tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", "1m") as place:
+        if place is None:
+            pytest.skip(NO_DISK)
         command = start(*TINY, out=place / "runs")
         _assert_refused(command, str(place), "the disk has", "MB left")
 
@@ -89,15 +91,3 @@ def test_a_missing_package(start: Start, package: str) -> None:
 
 def test_a_defect_that_does_not_exist(start: Start) -> None:
     _assert_refused(start(*TINY, "--defect", "M99"), "M99")
-
-
-def test_a_load_process_that_cannot_start(start: Start) -> None:
-    """The engine's own packages are imported in its process; the line still names the cause."""
-    code = (
-        "import sys\n"
-        "import harness.load\n"
-        "harness.load.LOCUSTFILE = 'scenarios/no_such_file.py'\n"
-        "from harness.cli import main\n"
-        "sys.exit(main(sys.argv[1:]))\n"
-    )
-    _assert_refused(start(*TINY, code=code), "load process 0", "no_such_file")

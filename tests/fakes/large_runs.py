@@ -1,4 +1,4 @@
-"""A run of any size on an honest ledger, made by columns: for measuring the judge, not its verdicts.
+"""A run of any size on an honest ledger, made by columns: for measuring the judge.
 
 Receipts, journal vouchers and commitments of all 22,402 units, one key each, every record written
 twice (before sending and when answered) as a load process does. Books before the run are the
@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from contracts.records import OPERATION_DTYPE, SAMPLE_DTYPE, Outcome
 from harness.run_folder import RunFolder
-from tests.fakes.run_folders import OPERATIONS, PHASES, _manifest
+from tests.fakes.run_folders import OPERATIONS, manifest_of
 from tests.fakes.small_ledger import CASH, CHART, KINDS, LINES, MS, T0, S
 
 Column = npt.NDArray[Any]
@@ -36,7 +36,7 @@ def write_large_run(path: Path, *, operations: int, samples: int) -> RunFolder:
     folder = RunFolder(path)
     folder.create()
     folder.write_manifest(
-        _manifest(UNITS, max(1, samples // 4)).evolve(
+        manifest_of(UNITS, max(1, samples // 4)).evolve(
             planned_per_s=tuple([max(1, samples // 120)] * 120), faults_requested=()
         )
     )
@@ -71,7 +71,8 @@ def _write_samples(folder: RunFolder, count: int) -> None:
     planned = T0 + number * (120 * S) // max(1, count)
     columns: dict[str, Column | int] = {
         "planned_ns": planned, "sent_ns": planned + MS // 10,
-        "first_byte_ns": planned + 5 * MS, "done_ns": planned + 5 * MS + (number * 7919) % (40 * MS),
+        "first_byte_ns": planned + 5 * MS,
+        "done_ns": planned + 5 * MS + (number * 7919) % (40 * MS),
         "session": number // 4, "unit": 1_000_001 + (number // 4) % UNITS, "bytes_in": 500,
         "operation": number % 4, "status": 200, "step": number % 4, "attempt": 0,
         "outcome": int(Outcome.OK), "failure": 0,
@@ -104,7 +105,8 @@ def _write_operations(folder: RunFolder, work: _Work) -> None:
         both[name] = whole
     header = {"format_version": 1, "kinds": KINDS, "budget_lines": LINES, "cash_accounts": [CASH]}
     names = list(OPERATION_DTYPE.names or ())
-    _write(folder.operations / "load-0.parquet", 2 * work.count, names, OPERATION_DTYPE, both, header)
+    path = folder.operations / "load-0.parquet"
+    _write(path, 2 * work.count, names, OPERATION_DTYPE, both, header)
 
 
 def _write_books(folder: Path, work: _Work | None) -> None:
@@ -130,11 +132,10 @@ def _write_books(folder: Path, work: _Work | None) -> None:
 
 
 def _write_work(folder: Path, work: _Work) -> None:
-    words = np.array(["receipt", "journal_voucher", "commitment"])
-    kind = pa.DictionaryArray.from_arrays(pa.array((work.round % 3).astype(np.int8)), pa.array(words))
-    lines = [None, None, "B01"]
+    words = pa.array(["receipt", "journal_voucher", "commitment"])
+    kind = pa.DictionaryArray.from_arrays(pa.array((work.round % 3).astype(np.int8)), words)
     line = pa.DictionaryArray.from_arrays(
-        pa.array((work.round % 3 == 2).astype(np.int8)), pa.array(["", lines[2]])
+        pa.array((work.round % 3 == 2).astype(np.int8)), pa.array(["", "B01"])
     )
     same = pa.DictionaryArray.from_arrays(
         pa.array(np.zeros(work.count, np.int8)), pa.array(["2025-12-01"])
@@ -179,7 +180,8 @@ def _write_balances(folder: Path, unit: Column, moved: dict[int, Column]) -> Non
     sides = [(202510, CASH, np.full(UNITS, OPENING_SATANG), 1),
              (202510, "3110101", np.full(UNITS, OPENING_SATANG), -1),
              (202512, CASH, moved[RECEIPT], 1), (202512, "4110101", moved[RECEIPT], -1),
-             (202512, "5110101", moved[VOUCHER], 1), (202512, "2120101", moved[VOUCHER], -1)]  # fmt: skip
+             (202512, "5110101", moved[VOUCHER], 1),
+             (202512, "2120101", moved[VOUCHER], -1)]  # fmt: skip
     for period, account, amount, sign in sides:
         opening = OPENING_SATANG if (period, account) == (202512, CASH) else 0
         rows.append((period, account, np.full(UNITS, opening), amount * (sign > 0),
@@ -226,10 +228,9 @@ def _write(
     path: Path, count: int, names: list[str], dtype: np.dtype[Any],
     columns: dict[str, Column | int], header: dict[str, Any],
 ) -> None:  # fmt: skip
-    arrays = {name: pa.array(np.broadcast_to(np.asarray(columns[name]), (count,)).astype(dtype[name]))
-              for name in names}  # fmt: skip
+    arrays = {}
+    for name in names:
+        whole = np.broadcast_to(np.asarray(columns[name]), (count,))
+        arrays[name] = pa.array(whole.astype(dtype[name]))
     table = pa.table(arrays).replace_schema_metadata({b"header": orjson.dumps(header)})
     pq.write_table(table, path, row_group_size=ROWS_PER_FILE_GROUP, compression="zstd")
-
-
-__all__ = ["PHASES", "UNITS", "write_large_run"]

@@ -235,6 +235,11 @@ def write_host_readings(path: Path, wanted: Wanted) -> None:
         for s in seconds.tolist()
         for role, share in shares.items()
     ]  # fmt: skip
+    parts += [
+        {"at_ns": T0_NS + s * SECOND_NS, "probe": "host", "subject": "host", "name": "cpu_share",
+         "value": 0.78, "unit": "share"}
+        for s in seconds.tolist()
+    ]  # fmt: skip
     parts.append({"at_ns": T0_NS, "probe": "host", "subject": "host", "name": "cpu_count",
                   "value": 2.0, "unit": "count"})  # fmt: skip
     pq.write_table(pa.Table.from_pylist(parts), path)
@@ -254,7 +259,7 @@ def verdict_of(wanted: Wanted) -> dict[str, Any]:
             {"id": "shared_machine", "text": "The load generator, the target and its database "
              "shared one machine, so the target had less of it than it would have alone.",
              "text_th": "เครื่องสร้างภาระงาน ระบบที่ทดสอบ และฐานข้อมูลใช้เครื่องเดียวกัน "
-             "ระบบจึงได้ทรัพยากรน้อยกว่าเมื่อทำงานลำพัง", "blocks": False},
+             "ระบบจึงได้ทรัพยากรน้อยกว่าเมื่อทำงานลำพัง", "blocks": wanted.verdict == "INCONCLUSIVE"},
         ],
         "bottlenecks": [
             {"class": "lock_queue", "place": "ledger.counter (queries.sql:next_number)",

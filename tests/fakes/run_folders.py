@@ -155,7 +155,8 @@ PHASES = (
 STEADY_PER_S, PEAK_PER_S = 20, 32
 
 
-def _manifest(units: int, sessions: int) -> Manifest:
+def manifest_of(units: int, sessions: int) -> Manifest:
+    """Return the manifest of a run of two minutes at L2."""
     per_s = [PEAK_PER_S if 30 <= second < 60 else STEADY_PER_S for second in range(120)]
     return Manifest(
         run_id="fake", created_at="2026-11-23T06:00:00Z", command=("monthend", "accept"),
@@ -190,7 +191,7 @@ def good_run(
     work.pry()
     samples = _samples(chance, numbers)
     return FakeRun(
-        manifest=_manifest(units, len({row["session"] for row in samples})),
+        manifest=manifest_of(units, len({row["session"] for row in samples})),
         samples=samples, operations=work.rows, before=before, after=ledger.tables(),
         faults=[FaultEvent(name="worker_kill", target="app worker 1", injected_ns=T0 + 70 * S,
                            healed_ns=T0 + 72 * S, detail="pid 1 of 2 workers; died after 1 ms")],

@@ -135,3 +135,20 @@ def test_a_folder_that_is_not_ours_is_not_swept(tmp_path: Path) -> None:
         (tmp_path / name / "owner.json").write_bytes(content)
     assert sweep(tmp_path) == ()
     assert len(list(tmp_path.iterdir())) == 3
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the server as another user")
+def test_a_server_user_who_cannot_reach_the_programs_gets_copies(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As in a virtual environment under /root, which nobody else may enter."""
+    monkeypatch.setattr("harness.targets.postgres._others_can_reach", lambda _program: False)
+    workplace = make_workplace()
+    postgres = EmbeddedPostgres(folder=workplace.path / "db", log=workplace.path / "log")
+    try:
+        postgres.create()
+        assert (workplace.path / "pg" / "bin" / "postgres").exists()
+        assert _value(postgres.monitor_dsn, "SELECT count(*) > 0 FROM pg_stat_statements") is True
+    finally:
+        postgres.stop()
+        workplace.remove()

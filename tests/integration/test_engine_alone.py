@@ -63,11 +63,14 @@ def certificate(folder):
     return path
 
 
-def serve(**behaviour):
+def serve(folder, **behaviour):
+    parents = folder / "parents.json"
+    units = build_population(scale=SCALE).units
+    parents.write_text(json.dumps({unit.unit: unit.parent for unit in units}))
+    behaviour["parents"] = str(parents)
     process = subprocess.Popen(
-        [sys.executable, "tests/fakes/known_server.py", json.dumps({"scale": SCALE, **behaviour})],
+        [sys.executable, "tests/fakes/known_server.py", json.dumps(behaviour)],
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
@@ -107,7 +110,7 @@ def world(tmp_path_factory):
     """Run everything at once: four loads and, by hand of the tests, one with the web display."""
     folder = tmp_path_factory.mktemp("alone")
     pem = certificate(folder)
-    servers = [serve(certificate=str(pem)), serve()]
+    servers = [serve(folder, certificate=str(pem)), serve(folder)]
     (_, https), (_, http) = servers
     trusting = {"SSL_CERT_FILE": str(pem)}
     headless = ("--headless",)

@@ -12,6 +12,7 @@ import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import asyncpg
@@ -22,7 +23,10 @@ import yaml
 
 from harness.targets.postgres import EmbeddedPostgres
 from reference_app.app import make_app
+from reference_app.problems import Problem
+from reference_app.routes import books
 from tests.integration.ledger_client import (
+    AUDITOR,
     OTHER,
     PAO,
     RECEIPT,
@@ -215,6 +219,29 @@ async def test_without_a_database_it_says_so_and_recovers(country: Country) -> N
     assert ready.status == 200
 
 
+async def test_an_export_that_breaks_off_is_seen_to_be_incomplete(
+    country: Country, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(books, "UNITS_PER_READ", 1)
+    async with serving(country) as client:
+        rows = client.ledger.storage.rows
+        reads = 0
+
+        async def broken(name: str, *arguments: object) -> Any:
+            nonlocal reads
+            reads += name == "books"
+            if reads > 1:
+                raise Problem("shed", "the database does not answer")
+            return await rows(name, *arguments)
+
+        monkeypatch.setattr(client.ledger.storage, "rows", broken)
+        with pytest.raises((aiohttp.ClientPayloadError, aiohttp.ClientConnectionError)):
+            await client.get("/provinces/11/books?fiscal_year=2569", AUDITOR)
+        refused = await client.get("/provinces/11/books?fiscal_year=2569", AUDITOR)
+
+    assert refused.status == 503
+
+
 async def test_the_interface_file_names_exactly_the_paths_that_are_served(
     country: Country,
 ) -> None:
@@ -332,10 +359,6 @@ async def until_refused(url: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"LEDGER_SESSION_KEY": ""}, "LEDGER_SESSION_KEY is not set"),
-        ({"LEDGER_SESSION_KEY": "abcd"}, "32 bytes"),
-        ({"LEDGER_PORT": "eighty"}, "LEDGER_PORT='eighty' is not a int"),
-        ({"LEDGER_SURPRISE": "1"}, "unknown LEDGER_SURPRISE"),
         ({"LEDGER_DEFECTS": "M77"}, "no defect 'M77'"),
         ({"LEDGER_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/x"}, "is the database up"),
     ],

@@ -178,7 +178,7 @@ def _port(file: Path, process: subprocess.Popen[bytes]) -> str:
     pytest.skip(f"Chromium did not start here within {START_LIMIT_S:g} s")
 
 
-async def look_at(address: str, page: Path) -> dict[str, Any]:
+async def look_at(address: str, page: Path, other_page: Path) -> dict[str, Any]:
     """Open the page, switch languages, sizes and media, and return all that was seen."""
     scheme = "ht" + "tp"
     async with aiohttp.ClientSession() as session:
@@ -199,7 +199,11 @@ async def look_at(address: str, page: Path) -> dict[str, Any]:
             seen["pdf"] = base64.b64decode(printed["data"])
             await tab.evaluate("document.querySelector('[data-language=th]').click()")
             seen["back"] = await tab.evaluate(STATE)
-            seen["requests"], seen["errors"] = tab.requests, tab.errors
+            seen["requests"], seen["errors"] = list(tab.requests), list(tab.errors)
+            await tab.open(other_page)
+            seen["th, undecided"] = {"places": await tab.evaluate(PLACES)}
+            await tab.evaluate("document.querySelector('[data-language=en]').click()")
+            seen["en, undecided"] = {"places": await tab.evaluate(PLACES)}
             return seen
 
 
@@ -220,11 +224,20 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def seen(page: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def undecided_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("browser") / "run-undecided"
+    run = write_run(folder, requests=100, verdict="INCONCLUSIVE", has_samples=False)
+    return build_report(run, "th")
+
+
+@pytest.fixture(scope="module")
+def seen(
+    page: Path, undecided_page: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Any]:
     if CHROMIUM is None:
         pytest.skip("there is no Chromium on this machine")
     with chromium(tmp_path_factory.mktemp("profile")) as address:
-        return asyncio.run(asyncio.wait_for(look_at(address, page), 110))
+        return asyncio.run(asyncio.wait_for(look_at(address, page, undecided_page), 110))
 
 
 def test_the_page_raises_no_error_and_asks_nobody_for_anything(
@@ -272,7 +285,7 @@ def test_thai_is_drawn_with_a_font_that_has_thai(seen: dict[str, Any]) -> None:
     assert glyphs["stacked"] == pytest.approx(glyphs["bare"], abs=1.0)
 
 
-@pytest.mark.parametrize("lang", ["th", "en"])
+@pytest.mark.parametrize("lang", ["th", "en", "th, undecided", "en, undecided"])
 def test_verdict_tested_and_not_tested_fit_on_the_first_screen(
     seen: dict[str, Any], lang: str
 ) -> None:

@@ -24,7 +24,7 @@ from reports.figures.arrivals import arrival_lines, draw_arrivals
 from reports.figures.bands import bands_of, named_rows
 from reports.figures.drawing import Canvas, decades
 from reports.figures.failures import draw_failures, failure_stack
-from reports.figures.latency import draw_latency, latency_panels
+from reports.figures.latency import draw_latency, label_places, latency_panels
 from reports.figures.recovery import draw_recovery, recovery_panels
 from reports.figures.resources import draw_resources, resource_stack
 from reports.figures.units import draw_unit_spread, unit_spread
@@ -258,17 +258,19 @@ def test_units_are_ranked_by_their_own_p95_in_measured_phases() -> None:
     rows += [{"at_s": 2.0, "unit": 2, "latency_ms": 700.0}]
     rows += [{"at_s": 2.0, "unit": 4, "latency_ms": 5_000.0}] * 4  # too few to be ranked
     rows += [{"at_s": 2.0, "unit": 5, "latency_ms": None, "failure": Failure.TIMEOUT}] * 5
+    rows += [{"at_s": 2.0, "unit": 6, "latency_ms": None, "failure": Failure.SHED}] * 5
+    rows += [{"at_s": 2.0, "unit": 6}] * 45  # served more often than unit 5, so less bad
     table = folded(*rows, phases=phases)
 
-    assert table.units["unit"].tolist() == [5, 2, 1]
-    assert table.units["p95_ms"].tolist() == [math.inf, 700.0, 100.0]
-    assert table.units["failed_count"].tolist() == [5, 0, 0]
+    assert table.units["unit"].tolist() == [5, 6, 2, 1]
+    assert table.units["p95_ms"].tolist() == [math.inf, math.inf, 700.0, 100.0]
+    assert table.units["failed_count"].tolist() == [5, 5, 0, 0]
     spread = unit_spread(table)
     assert spread is not None
     assert spread.unit_counts.sum() == 2
     assert spread.median_ms == 700.0
     assert spread.worst_percent_ms == math.inf
-    assert spread.unanswered_units == 1
+    assert spread.unanswered_units == 2
 
 
 @pytest.mark.parametrize("latency_ms", [0.001, 1.0, 10.0, 100.0, 999.999, 1_000.0, 60_000.0])
@@ -332,6 +334,8 @@ def test_resources_are_means_per_window_and_role() -> None:
     assert stack is not None
     assert {role: cores.tolist() for role, cores in stack.cores.items()} == {"app": [0.5, 1.0]}
     assert stack.cores_count == 2.0
+    assert stack.machine_cores is not None
+    assert stack.machine_cores.tolist() == [1.8, 1.8]
     assert resource_stack(frame[frame["name"] == "cpu_count"], timeline, T0) is None
     assert "<svg" in draw_resources(stack, timeline)
 
@@ -379,6 +383,14 @@ def test_axes_are_labelled_with_units_in_both_languages() -> None:
     assert "คำขอต่อวินาที" in texts(arrivals, "th")
     for svg in (latency, arrivals):
         assert len(texts(svg, "th")) == len(texts(svg, "en")) > 0
+
+
+def test_labels_of_close_limits_stand_apart() -> None:
+    places = label_places([3_000.0, 1_000.0, 1_100.0], (0.1, 100_000.0), 90.0)
+
+    assert places[1] == pytest.approx(4 / 6)
+    assert places[2] - places[1] == pytest.approx(10 / 90)
+    assert places[0] - places[2] >= 10 / 90 - 1e-9
 
 
 def test_figures_are_clean_svg() -> None:

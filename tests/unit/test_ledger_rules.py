@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from reference_app.access import Access, UnitEntry
 from reference_app.admission import Admission
 from reference_app.kinds import CATALOGUE_FILE, read_catalogue
-from reference_app.problems import BadCatalogue, Problem
+from reference_app.problems import BadCatalogue, BadSettings, Problem
 from reference_app.rules import (
     Posting,
     Rules,
@@ -228,16 +228,32 @@ def test_admission_gives_every_place_back() -> None:
     assert admission.in_flight == 1
 
 
+ENVIRONMENT = {
+    "LEDGER_DATABASE_URL": "postgresql://x",
+    "LEDGER_SESSION_KEY": "ab" * 32,
+    "LEDGER_PID_KEY": "cd" * 32,
+    "PATH": "/bin",
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"LEDGER_SESSION_KEY": ""}, "LEDGER_SESSION_KEY is not set"),
+        ({"LEDGER_SESSION_KEY": "abcd"}, "32 bytes"),
+        ({"LEDGER_PID_KEY": "xy"}, "LEDGER_PID_KEY is .not shown.; give hexadecimal"),
+        ({"LEDGER_PORT": "eighty"}, "LEDGER_PORT is 'eighty'; give a whole number"),
+        ({"LEDGER_DEADLINE_S": "-1"}, "from 0 up"),
+        ({"LEDGER_DEADLINE_S": "nan"}, "from 0 up"),
+        ({"LEDGER_SURPRISE": "1"}, "unknown LEDGER_SURPRISE"),
+    ],
+)
+def test_a_wrong_setting_is_refused_by_name(changes: dict[str, str], words: str) -> None:
+    with pytest.raises(BadSettings, match=words):
+        read_settings(ENVIRONMENT | changes)
+
+
 def test_settings_come_from_the_environment() -> None:
-    settings = read_settings(
-        {
-            "LEDGER_DATABASE_URL": "postgresql://x",
-            "LEDGER_SESSION_KEY": "ab" * 32,
-            "LEDGER_PID_KEY": "cd" * 32,
-            "LEDGER_PORT": "9",
-            "LEDGER_DEADLINE_S": "2.5",
-            "PATH": "/bin",
-        }
-    )
+    settings = read_settings({**ENVIRONMENT, "LEDGER_PORT": "9", "LEDGER_DEADLINE_S": "2.5"})
 
     assert (settings.port, settings.deadline_s, settings.pid_key) == (9, 2.5, b"\xcd" * 32)

@@ -15,6 +15,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from harness.diagnosis.findings import (
+    HotPath,
+    HotStatement,
+    Profile,
+    RecordedWorker,
+    write_profile,
+)
 from harness.failures import BadSetup
 from harness.run_folder import RunFolder
 from reports.build import build_report, main
@@ -346,6 +353,78 @@ def test_an_interrupted_run_says_so(bare: Path) -> None:
     change(bare / "manifest.json", lambda m: m.update(ended="interrupted", end_reason="Ctrl-C"))
 
     assert "stopped before its end. Ctrl-C" in visible(page(bare), "en")
+
+
+# A profile
+
+
+def profiled(run: Path, *, file: str = "turn-0.raw", name: str = "post_receipt") -> str:
+    """Put a profile of three stacks into a run that nobody judged, and return its page."""
+    (run / "verdict.json").unlink()
+    stacks = [f"run (app.py:1);{name} (routes.py:40) 60", "run (app.py:1);execute (sql.py:9) 40"]
+    (run / "profile" / "turn-0.raw").write_text("\n".join(stacks), "utf-8")
+    (run.parent / "outside.raw").write_text("run (app.py:1);secret (key.py:1) 100", "utf-8")
+    path = HotPath(
+        function=name, place="routes.py:40", self_samples=60, total_samples=60, self_s=0.6,
+        total_s=0.6, self_share=0.6, total_share=0.6, total_samples_per_request=0.1, is_own=True,
+    )  # fmt: skip
+    statement = HotStatement(
+        call_site="next_number", query="UPDATE counter SET last = last + 1", calls=1_500,
+        total_ms=2_210.0, mean_ms=1.47, rows=1_500, blocks=2, share=0.48, calls_per_request=1.0,
+    )  # fmt: skip
+    recording = RecordedWorker(worker="w1", pid=7, is_with_idle=False, file=file, samples=100,
+                               errors=0, refused_because=None)  # fmt: skip
+    profile = Profile(
+        version=1, duration_s=42.0, rate_hz=100, completed_requests=15_120, loop_occupancy=0.62,
+        running_share=0.81, cpu_cores_per_worker=None, broken_lines=0, paths=(path,),
+        paths_with_idle=(), statements=(statement,), blocked=(), bottlenecks=(),
+        recordings=(recording,), missing=("no access to the database",),
+    )  # fmt: skip
+    write_profile(run / "profile" / "profile.json", profile)
+    return page(run)
+
+
+def test_a_profile_is_shown_even_when_nothing_was_judged(bare: Path) -> None:
+    text = profiled(bare)
+    english = visible(text, "en")
+
+    assert "No verdict" in english
+    assert "15,120 requests completed" in english
+    assert re.search(r"post_receipt\s+routes.py:40\s+60 %\s+60 %", english)
+    assert re.search(r"next_number\s+UPDATE counter SET last = last \+ 1\s+1,500", english)
+    assert "no access to the database" in english
+    assert '<figure id="figure-icicle"' in text
+    assert "100 samples, 1.0 s" in text
+
+
+def test_stacks_outside_the_folder_are_not_read(bare: Path) -> None:
+    text = profiled(bare, file="../../outside.raw")
+
+    assert "secret" not in text
+    assert "the raw stacks are not in the folder" in visible(text, "en")
+
+
+def test_a_drawing_that_lies_in_the_folder_is_not_trusted(bare: Path) -> None:
+    (bare / "profile" / "icicle.svg").write_text("<svg onload='alert(1)'></svg>", "utf-8")
+
+    assert "alert(1)" not in profiled(bare)
+
+
+def test_hostile_function_names_stay_names(bare: Path) -> None:
+    outline = Outline(profiled(bare, name=HOSTILE.replace("\x00", "").replace(";", "")))
+
+    assert outline.names.count("script") == 1
+    assert not [a for a in outline.attributes if a[1].startswith("on")]
+
+
+def test_a_diagnosis_that_abstains_names_no_place(bare: Path) -> None:
+    change(bare / "verdict.json", lambda v: v.update(bottlenecks=[
+        {"class": "ABSTAIN", "place": "", "share": 0.0, "tier": "T0", "confidence": "none",
+         "evidence": "p95 257 ms, and no cause can be named"}]))  # fmt: skip
+    section = page(bare).partition('id="bottlenecks"')[2].partition('id="profile"')[0]
+
+    assert "P95 257 ms, and no cause can be named." in section
+    assert "<table" not in section
 
 
 # What is broken: one line, exit status 3

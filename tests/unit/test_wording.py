@@ -17,7 +17,7 @@ from scenarios.levels import LEVELS
 from scenarios.population import UnitType
 
 # The same in both languages: names of percentiles and identifiers.
-ALIKE = {"legend_p95", "legend_p99", "column_request_key"}
+ALIKE = {"legend_p95", "legend_p99"}
 THAI = re.compile("[\u0e01-\u0e5b]")
 TABLES = {
     name: table for name, table in vars(names).items() if name.isupper() and isinstance(table, dict)
