@@ -77,7 +77,7 @@ def announce(
 
 def _row(clause: str, title: str, verdict: str, value: str, limit: str, samples: str) -> str:
     left = (_fit(clause, 6), _fit(title, _TITLE_WIDTH), _fit(verdict, 12))
-    numbers = ((value, 14), (limit, 16), (samples, 10))
+    numbers = ((value, 16), (limit, 18), (samples, 10))
     return " ".join((*left, *(_fit(text, width, right=True) for text, width in numbers)))
 
 
@@ -96,9 +96,7 @@ def _number(clause: Mapping[str, Any], name: str) -> str:
         return "-"
     if unit == "share":
         return f"{value:.4%}"
-    return (
-        f"{value:,.4g} {unit}" if isinstance(value, float) and value < 1e6 else f"{value:,} {unit}"
-    )
+    return f"{value:,.4g} {unit}" if abs(value) < 10_000 else f"{value:,.0f} {unit}"
 
 
 def _text(entry: Mapping[str, Any], name: str, language: str) -> str:

@@ -207,17 +207,24 @@ def server_programs() -> Path:
 
 
 def _programs_for(user: SystemUser | None, workplace: Path) -> Path:
-    """Folder of the server programs, copied to where *user* can reach them if need be (30 MB)."""
+    """Folder of the server programs, copied to where *user* can reach them if need be (40 MB)."""
     installed = server_programs()
     if user is None or _others_can_reach(installed / "postgres"):
         return installed
+    # The package's libraries lie in a folder beside it, which its programs find by relative path.
+    package = installed.parents[1]
     copy = workplace / "pg"
-    shutil.copytree(installed.parent, copy, ignore=shutil.ignore_patterns("include", "pgxs", "*.a"))
+    for folder in (package / "pginstall", package.with_name(f"{package.name}.libs")):
+        if folder.is_dir():
+            shutil.copytree(
+                folder,
+                copy / folder.relative_to(package.parent),
+                ignore=shutil.ignore_patterns("include", "pgxs", "*.a"),
+            )
     for path in (copy, *copy.rglob("*")):
-        path.chmod(path.stat().st_mode | (0o055 if path.is_dir() else 0o044))
-    for program in (copy / "bin").iterdir():
-        program.chmod(0o755)
-    return copy / "bin"
+        is_entered = path.is_dir() or path.parent.name == "bin"
+        path.chmod(path.stat().st_mode | (0o055 if is_entered else 0o044))
+    return copy / installed.relative_to(package.parent)
 
 
 def _others_can_reach(program: Path) -> bool:

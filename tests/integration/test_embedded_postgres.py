@@ -147,7 +147,7 @@ def test_a_server_user_who_cannot_reach_the_programs_gets_copies(
     postgres = EmbeddedPostgres(folder=workplace.path / "db", log=workplace.path / "log")
     try:
         postgres.create()
-        assert (workplace.path / "pg" / "bin" / "postgres").exists()
+        assert list((workplace.path / "pg").rglob("bin/postgres"))
         assert _value(postgres.monitor_dsn, "SELECT count(*) > 0 FROM pg_stat_statements") is True
     finally:
         postgres.stop()
