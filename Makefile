@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.monthend-ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup accept plan profile test check format lock schema clean
+.PHONY: help setup accept plan profile test bench bench-ledger check format lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -37,6 +37,12 @@ profile: $(STAMP) ## hot paths and hot SQL of the reference ledger under a norma
 
 test: $(STAMP) ## the whole test suite
 	@$(BIN)/python -m pytest $(ARGS)
+
+bench: $(STAMP) ## pytest-benchmark over the hot functions; reported, never a gate
+	@$(BIN)/python -m pytest tests/benchmarks --benchmark-only --benchmark-enable $(ARGS)
+
+bench-ledger: $(STAMP) ## postings over HTTP against pgbench calling the same function, interleaved
+	@$(BIN)/python -m tests.benchmarks.bench_ledger $(ARGS)
 
 check: $(STAMP) ## formatting, lint, types
 	@$(BIN)/ruff format --check .

@@ -26,8 +26,7 @@ CLOSE_KIND: Final = "period_close"
 # Steps in the life of a document that exists already; they leave no document of their own.
 STATUS_AFTER: Final = {"disbursement_check": "checked", "disbursement_approval": "approved"}
 KINDS_WITHOUT_DOCUMENT: Final = frozenset({CLOSE_KIND, *STATUS_AFTER})
-# Documents that reserve or move budget and post nothing to the ledger.
-KINDS_WITHOUT_LINES: Final = frozenset({"disbursement_request", "commitment", "budget_transfer"})
+# Documents that post to the ledger; the others reserve or move budget only.
 KINDS_WITH_LINES: Final = frozenset(
     {"opening", "receipt", "payment", "advance", "advance_clearing", "journal_voucher"}
 )
@@ -40,7 +39,6 @@ class Keys(NamedTuple):
 
     head: Int32
     is_ok: Flags
-    is_indefinite: Flags  # not acknowledged, and may have happened
     is_refused: Flags  # every attempt was refused
     is_probe: Flags  # a right ledger refuses every attempt
     has_altered: Flags  # a right ledger accepts the key and refuses another payload under it
@@ -123,7 +121,7 @@ class Ledger:
         is_probe = head == history.row_count
         head[is_probe] = begins[is_probe]
         is_ok = np.logical_or.reduceat(plain_ok, begins)
-        is_indefinite = np.logical_or.reduceat(doubtful, begins) & ~is_ok
+        is_doubtful = np.logical_or.reduceat(doubtful, begins)
         known = plain_ok & (history.number >= 0)
         largest = np.maximum.reduceat(np.where(known, history.number, np.int32(-1)), begins)
         top = np.int32(np.iinfo(np.int32).max)
@@ -132,8 +130,7 @@ class Ledger:
         return Keys(
             head=head,
             is_ok=is_ok,
-            is_indefinite=is_indefinite,
-            is_refused=~is_ok & ~is_indefinite & ~is_probe,
+            is_refused=~is_ok & ~is_doubtful & ~is_probe,
             is_probe=is_probe,
             has_altered=np.logical_or.reduceat(expected, begins) & ~is_probe,
             number=largest,

@@ -291,6 +291,11 @@ def store_another_amount(run: FakeRun) -> None:
     rebalance(run, document, 1)
 
 
+def store_on_another_line(run: FakeRun) -> None:
+    document = stored(run, "commitment")
+    document["budget_line"] = "B12" if document["budget_line"] != "B12" else "B11"
+
+
 def answer_a_replay_differently(run: FakeRun) -> None:
     replay = next(row for row in run.operations if row["replay"] and row["number"] > 0)
     replay["number"] += 1
@@ -406,6 +411,7 @@ DAMAGES: Final[dict[str, Damage]] = {
         _of(forget_that_it_was_paid, "I4"),
         _of(phantom, "I10"),
         _of(store_another_amount, "I10"),
+        _of(store_on_another_line, "I10"),
         _of(answer_a_replay_differently, "I10"),
         _of(accept_altered, "I10"),
         _of(change_closed_balance, "I7", "I2"),

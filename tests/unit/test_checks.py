@@ -319,6 +319,12 @@ def test_a_run_without_a_peak_says_nothing_about_it(run: FakeRun, tmp_path: Path
     assert judge_carried_share(CARRIED, recorded(run, tmp_path)).verdict == Verdict.INCONCLUSIVE
 
 
+def test_a_plan_without_requests_in_the_peak_is_no_measure(run: FakeRun, tmp_path: Path) -> None:
+    run.manifest = run.manifest.evolve(planned_per_s=(0,) * 120)
+
+    assert judge_carried_share(CARRIED, recorded(run, tmp_path)).verdict == Verdict.INCONCLUSIVE
+
+
 def test_units_that_were_never_asked_are_not_the_targets_fault(
     run: FakeRun, tmp_path: Path
 ) -> None:
@@ -450,6 +456,14 @@ def test_a_fault_without_any_effect_proves_nothing(run: FakeRun, tmp_path: Path)
 
     assert answer.verdict == Verdict.INCONCLUSIVE
     assert "no effect" in answer.reason.en
+
+
+def test_a_fault_that_was_not_healed_is_read(run: FakeRun, tmp_path: Path) -> None:
+    run.faults = [FaultEvent(name="worker_kill", target="w", injected_ns=T0 + 70 * S, healed_ns=0,
+                             detail="died after 1 ms; not healed")]  # fmt: skip
+    fail_between(run, 71, 120)
+
+    assert recovered(run, tmp_path).verdict == Verdict.BREACHED
 
 
 def test_a_victim_that_was_seen_dead_is_an_effect(run: FakeRun, tmp_path: Path) -> None:
