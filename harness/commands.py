@@ -147,7 +147,7 @@ def target(arguments: argparse.Namespace) -> int:
             print("up; Ctrl-C stops it", flush=True)
             with interrupts.gently():
                 while not interrupts.is_asked:
-                    if lost := running.has_lost_it():
+                    if lost := running.lost_because():
                         raise BrokenExperiment(
                             what=lost, where="embedded target", mend="read what it wrote"
                         )

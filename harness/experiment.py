@@ -177,7 +177,7 @@ def _watch(scene: Scene, target: Target, load: Load) -> Ending:
         now_ns = time.monotonic_ns()
         if scene.interrupts.is_asked:
             return _ended("interrupted", f"{scene.interrupts.name} was received")
-        if lost := target.has_lost_it():
+        if lost := target.lost_because():
             return _ended("target_lost", lost)
         try:
             load.listen()

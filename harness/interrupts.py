@@ -50,7 +50,12 @@ class Interrupts:
 def listening() -> Iterator[Interrupts]:
     """Install the handlers, and put the former ones back at the end."""
     interrupts = Interrupts()
-    former = {number: signal.signal(number, interrupts.receive) for number in SIGNALS}
+    former = {
+        number: signal.signal(number, interrupts.receive)
+        for number in SIGNALS
+        # Under nohup a closed terminal is no reason to stop.
+        if not (number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN)
+    }
     try:
         yield interrupts
     finally:

@@ -67,8 +67,13 @@ class Options:
             raise _refused("--workers", self.workers, f"write a number from 1 to {WORKERS_MAX}")
         if not 0 <= self.port <= 65_535:
             raise _refused("--port", self.port, "write a port number, or 0 for any free one")
-        if not self.is_embedded and self.defects:
-            raise _refused("--defect", self.defects, "seed defects into --target embedded alone")
+        for option, value in (
+            ("--defect", self.defects), ("--workers", self.workers), ("--port", self.port),
+        ):  # fmt: skip
+            if value and not self.is_embedded:
+                raise _refused(option, value, "leave it out for a target that is named by a URL")
+        if self.sessions and self.is_embedded:
+            raise _refused("--sessions", self.sessions, "leave it out for --target embedded")
 
     @property
     def is_embedded(self) -> bool:

@@ -291,8 +291,8 @@ def _voided(answer: Answer, because: Sequence[str]) -> Answer:
         answer,
         verdict=Verdict.INCONCLUSIVE,
         reason=Bilingual(
-            en=f"not the target's doing for certain ({named}); {answer.reason.en}",
-            th=f"อาจไม่ใช่เพราะระบบที่ถูกทดสอบ ({named}); {answer.reason.th}",
+            en=f"says nothing about the target ({named}); {answer.reason.en}",
+            th=f"สรุปเรื่องระบบที่ถูกทดสอบไม่ได้ ({named}); {answer.reason.th}",
         ),
     )
 

@@ -132,8 +132,8 @@ def _recovery(clause: Clause, recorded: Recorded, event: FaultEvent, rows: Int64
     limit_s = clause.limit.bound / (1000.0 if clause.limit.unit == Unit.MS else 1.0)
     if observed_s < limit_s + needed * window_s:
         return _unknown(event, due_after,
-                        f"the load ended {observed_s:.0f} s after it, too early to tell",
-                        f"การทดสอบจบหลังจากนั้น {observed_s:.0f} วินาที เร็วเกินกว่าจะสรุป")  # fmt: skip
+                        f"not back within the {observed_s:.0f} s observed, too early to tell",
+                        f"ยังไม่กลับคืนใน {observed_s:.0f} วินาทีที่สังเกต เร็วเกินกว่าจะสรุป")  # fmt: skip
     return Recovered(
         seconds=math.inf,
         due_count=due_after,

@@ -81,7 +81,7 @@ class Target(Protocol):
     def check_alive(self) -> None:
         """One health request, bounded. Raises `BadSetup` naming what answered instead."""
 
-    def has_lost_it(self) -> str:
+    def lost_because(self) -> str:
         """Return why the target can no longer be run (supervisor gave up), or an empty string."""
 
     def stop(self) -> None:

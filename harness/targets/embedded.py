@@ -101,7 +101,7 @@ class EmbeddedTarget:
         if status != 200:
             raise _not_started(f"GET {HEALTH_PATH} answered {status}", self.url)
 
-    def has_lost_it(self) -> str:
+    def lost_because(self) -> str:
         """Return why the target can no longer be run, or an empty string."""
         if self.workers.lost:
             return self.workers.lost

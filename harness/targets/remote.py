@@ -68,7 +68,7 @@ class RemoteTarget:
         """Return what it says of itself, empty when it says nothing that can be read."""
         return read_fingerprint(self.url)
 
-    def has_lost_it(self) -> str:
+    def lost_because(self) -> str:
         """Return nothing: only its answers tell, and those are samples."""
         return ""
 

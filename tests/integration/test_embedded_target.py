@@ -61,7 +61,7 @@ def test_it_says_what_it_is(target: EmbeddedTarget) -> None:
     assert fingerprint["workers"] == "2"
     assert fingerprint["defects"] == ""
     target.check_alive()
-    assert target.has_lost_it() == ""
+    assert target.lost_because() == ""
 
 
 def test_both_workers_answer_and_people_are_signed_in(target: EmbeddedTarget) -> None:

@@ -70,6 +70,9 @@ def test_wrong_words_are_one_line_and_status_3(
         ({"workers": 100_000}, "--workers 100000"),
         ({"port": 70_000}, "--port 70000"),
         ({"target": "http://127.0.0.1:1", "defects": "M01"}, "--defect M01"),
+        ({"target": "http://127.0.0.1:1", "workers": 2}, "--workers 2"),
+        ({"target": "http://127.0.0.1:1", "port": 80}, "--port 80"),
+        ({"sessions": Path("s.csv")}, "--sessions s.csv"),
     ],
 )
 def test_a_value_that_cannot_be_used_names_its_option(
@@ -122,6 +125,15 @@ def test_during_the_load_the_first_signal_is_a_wish_and_the_second_an_order() ->
         assert interrupts.name == "SIGINT"
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
+
+
+def test_a_run_under_nohup_outlives_its_terminal() -> None:
+    former = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with listening():
+            signal.raise_signal(signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, former)
 
 
 def test_former_handlers_come_back() -> None:
