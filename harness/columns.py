@@ -29,6 +29,8 @@ UInt64 = npt.NDArray[np.uint64]
 Flags = npt.NDArray[np.bool_]
 
 BATCH_ROWS: Final = 1 << 19
+# A table of the books with so few rows takes a few MiB: opening its file again costs more.
+KEPT_ROWS_MAX: Final = 100_000
 # Distinct words in one text column: accounts, kinds, dates. A file with more is not what it claims.
 WORDS_MAX: Final = 30_000
 # Rows of one table are counted in int32, a hundred times the largest history that is foreseen.
@@ -76,6 +78,8 @@ class ColumnFile:
     paths: tuple[Path, ...]
     row_counts: tuple[int, ...]
     headers: tuple[bytes, ...]  # schema metadata b"header", b"" when there is none
+    columns: tuple[str, ...]
+    _kept: dict[Path, list[pa.RecordBatch]] = field(default_factory=dict, repr=False)
 
     @property
     def row_count(self) -> int:
@@ -103,10 +107,13 @@ class ColumnFile:
         return whole
 
     def batches(self, columns: Sequence[str]) -> Iterator[Batch]:
-        """Read *columns* a bounded number of rows at a time."""
+        """Read *columns* a bounded number of rows at a time; a small table is kept."""
         for path, row_count in zip(self.paths, self.row_counts, strict=True):
             seen = 0
-            for record_batch in _record_batches(path, columns, self.name):
+            if row_count <= KEPT_ROWS_MAX and path not in self._kept:
+                self._kept[path] = list(_record_batches(path, self.columns, self.name))
+            kept = self._kept.get(path)
+            for record_batch in kept or _record_batches(path, columns, self.name):
                 seen += record_batch.num_rows
                 yield Batch(name=self.name, columns=record_batch)
             if seen != row_count:
@@ -180,7 +187,11 @@ def open_columns(name: str, paths: Sequence[Path], columns: Sequence[str]) -> Co
     if sum(row_counts) > ROWS_MAX:
         raise _unreadable(name, f"it has more than {ROWS_MAX} rows")
     return ColumnFile(
-        name=name, paths=tuple(paths), row_counts=tuple(row_counts), headers=tuple(headers)
+        name=name,
+        paths=tuple(paths),
+        row_counts=tuple(row_counts),
+        headers=tuple(headers),
+        columns=tuple(columns),
     )
 
 

@@ -181,7 +181,7 @@ def read_measurements(folder: Path) -> Measurements:
     for index, path in enumerate(paths):
         one = ColumnFile(
             name=f"samples/{path.stem}", paths=(path,), row_counts=(file.row_counts[index],),
-            headers=(file.headers[index],),
+            headers=(file.headers[index],), columns=file.columns,
         )  # fmt: skip
         for batch in one.batches([name for name, _ in _COLUMNS]):
             for name, dtype in _COLUMNS:

@@ -12,7 +12,7 @@ import math
 import numpy as np
 
 from contracts.quantities import ALL_OPERATIONS
-from contracts.terms import Bilingual, Clause, OperationKind, Unit, Verdict
+from contracts.terms import Bilingual, Clause, OperationKind, Unit
 from harness.checks.answer import Answer, in_unit_of, inconclusive, measured
 from harness.checks.percentiles import percentile_of
 from harness.checks.recorded import Recorded
@@ -79,9 +79,8 @@ def _reason(
     en += f"; 95 % interval {_shown(low, unit)} to {_shown(high, unit)}"
     th += f"; ช่วงความเชื่อมั่น 95 % ตั้งแต่ {_shown(low, unit)} ถึง {_shown(high, unit)}"
     if (clause.limit.holds(low) is not clause.limit.holds(high)) and not math.isnan(value):
-        verdict = Verdict.MET if clause.limit.holds(value) else Verdict.BREACHED
-        en += f"; the interval straddles the limit, the point decides: {verdict}"
-        th += f"; ช่วงคร่อมขีดจำกัด จึงตัดสินด้วยค่ากลาง: {verdict}"
+        en += "; the interval straddles the limit, the point decides"
+        th += "; ช่วงคร่อมขีดจำกัด จึงตัดสินด้วยค่าที่วัดได้"
     return Bilingual(en=en, th=th)
 
 

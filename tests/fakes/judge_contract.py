@@ -39,6 +39,12 @@ def contract(**changes: Any) -> Contract:
     return Contract(**(content | changes))
 
 
+def money_contract() -> Contract:
+    """Return the clauses of `contract()` that ask for nothing but the history and the books."""
+    about_money = (Quantity.INVARIANT, Quantity.ACKNOWLEDGED_LOSS, Quantity.SHED_HONESTY)
+    return contract(clauses=tuple(one for one in contract().clauses if one.quantity in about_money))
+
+
 def clause(
     clause_id: str, quantity: Quantity, limit: Limit, selector: str = "", **parameters: float
 ) -> Clause:

@@ -176,9 +176,12 @@ def manifest_of(units: int, sessions: int) -> Manifest:
 
 def good_run(
     seed: int = 1, *, units: int = 8, operations: int = 160, indefinite_share: float = 0.05,
-    shed_share: float = 0.05,
+    shed_share: float = 0.05, about_money_only: bool = False,
 ) -> FakeRun:  # fmt: skip
-    """Return a run on an honest ledger, all clauses of `contract()` MET."""
+    """Return a run on an honest ledger, all clauses of `contract()` MET.
+
+    With *about_money_only* the samples are those of the probes alone, for `money_contract()`.
+    """
     chance = random.Random(seed)
     numbers = [10 * 100_000 + sequence for sequence in range(1, units + 1)]
     ledger = SmallLedger(units=numbers)
@@ -189,7 +192,7 @@ def good_run(
         work.one_operation()
     work.close_a_month()
     work.pry()
-    samples = _samples(chance, numbers)
+    samples = _samples(chance, numbers, seconds=0 if about_money_only else 120)
     return FakeRun(
         manifest=manifest_of(units, len({row["session"] for row in samples})),
         samples=samples, operations=work.rows, before=before, after=ledger.tables(),
@@ -199,11 +202,11 @@ def good_run(
     )  # fmt: skip
 
 
-def _samples(chance: random.Random, units: list[int]) -> list[Row]:
+def _samples(chance: random.Random, units: list[int], *, seconds: int) -> list[Row]:
     """Return what a target that answers everything in 5 to 45 ms leaves behind."""
     rows: list[Row] = []
     session = 0
-    for second in range(120):
+    for second in range(seconds):
         per_s = PEAK_PER_S if 30 <= second < 60 else STEADY_PER_S
         for place in range(per_s // 4):
             start = T0 + second * S + place * (4 * S // per_s)

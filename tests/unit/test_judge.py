@@ -21,7 +21,7 @@ from contracts.terms import Quantity, Verdict
 from harness.failures import BadSetup
 from harness.run_folder import RunFolder
 from harness.verdict import RunVerdict, evaluate, judge
-from tests.fakes.judge_contract import contract
+from tests.fakes.judge_contract import contract, money_contract
 from tests.fakes.run_damage import DAMAGES
 from tests.fakes.run_folders import FakeRun, good_run, write_table
 from tests.fakes.small_ledger import T0, S
@@ -39,6 +39,15 @@ def copied_folder(good_folder: RunFolder, tmp_path: Path) -> RunFolder:
     """Return a copy of the good run that a test may spoil."""
     shutil.copytree(good_folder.path, tmp_path / "run")
     return RunFolder(tmp_path / "run")
+
+
+@pytest.fixture
+def bare_folder(good_folder: RunFolder, tmp_path: Path) -> RunFolder:
+    """Return a folder with nothing but the manifest of the good run."""
+    folder = RunFolder(tmp_path / "run")
+    folder.create()
+    shutil.copy(good_folder.manifest, folder.manifest)
+    return folder
 
 
 def verdicts_of(verdict: RunVerdict) -> dict[str, Verdict]:
@@ -144,7 +153,7 @@ def test_a_run_without_money_operations_is_inconclusive_about_money(tmp_path: Pa
 def test_missing_books_never_pass(copied_folder: RunFolder, table: str, reading: str) -> None:
     (copied_folder.path / "books" / reading / f"{table}.parquet").unlink()
 
-    verdict = evaluate(copied_folder, contract())
+    verdict = evaluate(copied_folder, money_contract())
 
     assert verdict.verdict == Verdict.INCONCLUSIVE
     assert breached(verdict) == set()
@@ -319,11 +328,11 @@ MANIFESTS: dict[str, bytes] = {
 
 
 @pytest.mark.parametrize("name", sorted(MANIFESTS))
-def test_a_broken_manifest_is_a_bad_set_up(name: str, copied_folder: RunFolder) -> None:
-    copied_folder.manifest.write_bytes(MANIFESTS[name])
+def test_a_broken_manifest_is_a_bad_set_up(name: str, bare_folder: RunFolder) -> None:
+    bare_folder.manifest.write_bytes(MANIFESTS[name])
 
     with pytest.raises(BadSetup, match=r"manifest\.json"):
-        evaluate(copied_folder, contract())
+        evaluate(bare_folder, contract())
 
 
 @pytest.mark.parametrize(
@@ -336,10 +345,10 @@ def test_a_broken_manifest_is_a_bad_set_up(name: str, copied_folder: RunFolder) 
     ],
 )  # fmt: skip
 def test_a_manifest_with_wrong_values_is_a_bad_set_up(
-    key: str, value: object, copied_folder: RunFolder
+    key: str, value: object, bare_folder: RunFolder
 ) -> None:
-    content = orjson.loads(copied_folder.manifest.read_bytes())
-    copied_folder.manifest.write_bytes(
+    content = orjson.loads(bare_folder.manifest.read_bytes())
+    bare_folder.manifest.write_bytes(
         orjson.dumps(content | {key: value})
         if value != 2**70
         else orjson.dumps(content).replace(
@@ -348,11 +357,12 @@ def test_a_manifest_with_wrong_values_is_a_bad_set_up(
     )
 
     with pytest.raises(BadSetup):
-        evaluate(copied_folder, contract())
+        evaluate(bare_folder, contract())
 
 
 def test_damage_of_one_posting_in_ten_thousand_is_found_exactly(tmp_path: Path) -> None:
-    run = good_run(3, operations=9_000, indefinite_share=0.01, shed_share=0.0)
+    run = good_run(3, operations=9_000, indefinite_share=0.01, shed_share=0.0,
+                   about_money_only=True)  # fmt: skip
     old = {document["document"] for document in run.before["documents"]}
     acknowledged = {row["key"] for row in run.operations if row["outcome"] == 0}
     made = [d for d in run.after["documents"]
@@ -361,7 +371,7 @@ def test_damage_of_one_posting_in_ten_thousand_is_found_exactly(tmp_path: Path) 
     lost = made[len(made) // 2]
     run.after["documents"].remove(lost)
 
-    verdict = evaluate(run.write(tmp_path / "run"), contract())
+    verdict = evaluate(run.write(tmp_path / "run"), money_contract())
 
     loss = next(one for one in verdict.clauses if one.clause.id == "loss")
     assert breached(verdict) == {"I10", "loss"}

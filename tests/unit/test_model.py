@@ -17,7 +17,7 @@ from harness.books import Books, DocumentIndex, Documents, fiscal_years_be, is_a
 from harness.columns import Vocabulary
 from harness.ledger_lines import fold_lines
 from harness.verdict import evaluate
-from tests.fakes.judge_contract import contract
+from tests.fakes.judge_contract import money_contract
 from tests.fakes.run_damage import rebalance
 from tests.fakes.run_folders import good_run, write_books
 from tests.fakes.small_ledger import KINDS, Row, SmallLedger
@@ -54,7 +54,7 @@ TABLE = [
 def test_answers_and_books_agree_or_not(
     answers: list[tuple[Outcome, int]], stored: int, expected: set[str], tmp_path: Path
 ) -> None:
-    run = good_run(1, operations=40)
+    run = good_run(1, operations=40, about_money_only=True)
     unit, key = 1_000_001, 0xABC << 64 | 0xDEF
     number = 1 + sum(
         (d["unit"], d["kind"]) == (unit, "journal_voucher") for d in run.after["documents"]
@@ -76,7 +76,7 @@ def test_answers_and_books_agree_or_not(
         run.after["documents"].append(document)
         rebalance(run, document, 1)
 
-    verdict = evaluate(run.write(tmp_path / "run"), contract())
+    verdict = evaluate(run.write(tmp_path / "run"), money_contract())
 
     found = {one.clause.id for one in verdict.clauses if one.verdict == Verdict.BREACHED}
     assert found == expected
@@ -116,7 +116,7 @@ def test_lines_are_added_up_by_document_and_by_account(tmp_path: Path) -> None:
 def test_totals_do_not_depend_on_how_many_lines_are_read_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = good_run(4, operations=60)
+    run = good_run(4, operations=60, about_money_only=True)
     write_books(tmp_path, run.after)
 
     def fold(batch_rows: int, partial_rows: int) -> list[list[int]]:
