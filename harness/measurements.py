@@ -55,11 +55,12 @@ _COLUMNS: Final[tuple[tuple[str, type[np.generic]], ...]] = (
 
 
 class ProbeSamples(NamedTuple):
-    """Requests that must be refused: whose were answered, and whose were let through."""
+    """Requests that must be refused, one entry per request; `unit` is that of the person asking."""
 
-    answered_sessions: Int32
-    let_through_sessions: Int32
-    let_through_units: Int32
+    session: Int32
+    unit: Int32
+    is_answered: Flags
+    is_let_through: Flags
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,12 +147,13 @@ class Measurements:
     def probe_samples(self) -> ProbeSamples:
         """Fold the requests that must be refused."""
         probes = self.of_kinds({OperationKind.PROBE}) & self.is_request
-        through = probes & (self.failure == Failure.WRONG_ANSWER)
-        refused = probes & (self.failure == Failure.EXPECTED_REFUSAL)
+        rows = np.flatnonzero(probes & (self.sent_ns > 0))
+        let_through = self.failure[rows] == Failure.WRONG_ANSWER
         return ProbeSamples(
-            answered_sessions=self.session[through | refused],
-            let_through_sessions=self.session[through],
-            let_through_units=self.unit[through],
+            session=self.session[rows],
+            unit=self.unit[rows],
+            is_answered=let_through | (self.failure[rows] == Failure.EXPECTED_REFUSAL),
+            is_let_through=let_through,
         )
 
     def _add_retries(self, latency: Int64, failed: Int64, later: Int64) -> None:

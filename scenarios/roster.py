@@ -98,7 +98,9 @@ def draw_journeys(
         u = stream_uniforms(seed, f"units-{activity.name}", count)
         roster.add(activity.name, _pick_by_weight(weights, u))
     left = max(0, total - roster.requests)
-    idle = np.setdiff1d(np.arange(len(weights)), roster.unit_row)
+    # An attempt that must be refused serves nobody: a unit that does nothing else comes by as well.
+    served = roster.unit_row[roster.activity != _PLACE["curious"]]
+    idle = np.setdiff1d(np.arange(len(weights)), served)
     idle = idle[distinct(len(idle), min(len(idle), left), seed, "idle")]
     roster.add("browse", idle)
     looks = _spread_navigation(roster.activity, left - len(idle), seed)

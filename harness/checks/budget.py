@@ -16,7 +16,8 @@ from contracts.terms import Bilingual
 from harness.books import Books, is_among
 from harness.checks.answer import Finding, Witness, baht
 from harness.checks.cash_position import differing, summed_by
-from harness.checks.money import Examined, finding_of, first_rows
+from harness.checks.money import Examined, finding_of, first_rows, key_witnesses
+from harness.checks.must_refuse import let_through, probes_of_own_unit
 from harness.checks.recorded import Recorded
 from harness.columns import EvidenceMissing, Int64
 from harness.ledger_model import Ledger
@@ -59,9 +60,23 @@ def examine_budget(recorded: Recorded) -> Examined:
                 Bilingual(en="units whose transfers do not cancel out",
                           th="หน่วยงานที่ยอดโอนงบประมาณไม่หักล้างกัน")),
         *_followed_history(ledger, before, after),
+        *_let_through(recorded),
     )  # fmt: skip
     moved = np.count_nonzero(ledger.new_stored_count)
     return Examined(findings, int(moved), Bilingual(en="stored writes", th="รายการที่บันทึกแล้ว"))
+
+
+def _let_through(recorded: Recorded) -> tuple[Finding, ...]:
+    ledger = recorded.ledger
+    if not ledger.keys.is_probe.any():
+        return ()
+    accepted = np.flatnonzero(probes_of_own_unit(recorded) & let_through(ledger))
+    return finding_of(
+        ABOUT, "overspending_accepted",
+        Bilingual(en="documents beyond the budget that were let through",
+                  th="รับเอกสารที่เกินงบประมาณ"),
+        accepted.size, key_witnesses(ledger, accepted, expected="refused", found="accepted"),
+    )  # fmt: skip
 
 
 def _read(books: Books) -> Budget:

@@ -18,6 +18,7 @@ from harness.checks.latency import ALL_KINDS
 from harness.checks.recorded import Recorded
 
 PEAK: Final = "peak"
+FAULTS: Final = "faults"
 # Even with quick answers a session of 24 steps runs a little later than planned, and some requests
 # of the steady minutes fall due in the peak in their place. Up to this share less than planned is
 # such a shift; beyond, requests were held up.
@@ -70,7 +71,11 @@ def judge_carried_share(clause: Clause, recorded: Recorded) -> Answer:
 
 
 def judge_participation(clause: Clause, recorded: Recorded) -> Answer:
-    """Judge the share of units with at least one answered request."""
+    """Judge the share of units with at least one answered request.
+
+    A unit that asked only while things were broken on purpose was given no fair chance: what
+    happens then is what the recovery clauses promise.
+    """
     samples = recorded.measurements
     declared = recorded.manifest.population_units
     if declared <= 0:
@@ -78,8 +83,9 @@ def judge_participation(clause: Clause, recorded: Recorded) -> Answer:
             0, Bilingual(en="the manifest names no units", th="ไม่มีจำนวนหน่วยงานในบันทึก")
         )
     own = samples.of_kinds(ALL_KINDS) & (samples.unit % UNITS_PER_PROVINCE != 0)
-    offered = np.unique(samples.unit[own & (samples.sent_ns > 0)])
+    broken = samples.planned_in([p for p in recorded.manifest.phases if p.name == FAULTS])
     answered = np.unique(samples.unit[own & samples.is_right])
+    offered = np.union1d(samples.unit[own & (samples.sent_ns > 0) & ~broken], answered)
     share = min(1.0, answered.size / declared)
     reason = Bilingual(
         en=f"{answered.size} of {declared} units got an answer; {offered.size} units asked",
@@ -90,8 +96,8 @@ def judge_participation(clause: Clause, recorded: Recorded) -> Answer:
         return inconclusive(
             int(offered.size),
             Bilingual(
-                en=f"{without_load} units were never offered any load; {reason.en}",
-                th=f"{without_load} หน่วยงานไม่ได้ถูกจำลองการใช้งานเลย; {reason.th}",
+                en=f"{without_load} units asked nothing, or only while faults were on; {reason.en}",
+                th=f"{without_load} หน่วยงานไม่มีคำขอ หรือมีเฉพาะขณะทดสอบความขัดข้อง; {reason.th}",
             ),
             value=share,
         )

@@ -1,8 +1,9 @@
 """I3: each cash and bank account stands where its ledger lines put it, and where the work moved it.
 
 Against the lines: brought-forward balance plus all lines of the account. Against the history:
-balance before the run plus the cash effect of every operation that is in the books. A unit in whose
-books other clauses found documents that nobody can account for is not charged a second time.
+balance before the run plus the cash effect of every operation that is in the books. An account
+whose running balance I2 finds wrong, and a unit in whose books other clauses found documents that
+nobody can account for, are not charged a second time.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from harness.books import Books, is_among
 from harness.checks.answer import Finding, Witness, baht
 from harness.checks.money import Examined, finding_of, first_rows
 from harness.checks.recorded import Recorded
-from harness.checks.trial_balance import first_openings
+from harness.checks.trial_balance import drifted_accounts, first_openings
 from harness.columns import EvidenceMissing, Int64
 from harness.ledger_model import Ledger
 
@@ -109,6 +110,8 @@ def _against(
     numbers, found, wanted = differing(after, expected)
     units = (numbers >> 16).astype(np.int32)
     charged = is_among(units, ledger.complete_units) & ~is_among(units, ledger.unclear_units)
+    if charged.any():
+        charged &= ~is_among(numbers, drifted_accounts(ledger))
     numbers, found, wanted = numbers[charged], found[charged], wanted[charged]
     shown = first_rows(numbers >> 16, numbers & 0xFFFF)
     return finding_of(

@@ -10,26 +10,27 @@ from __future__ import annotations
 
 import numpy as np
 
-from contracts.records import Outcome
 from contracts.terms import Bilingual
 from harness.books import is_among, unit_period
 from harness.checks.answer import WITNESSES_MAX, Finding, Witness, baht
 from harness.checks.money import (
     Examined,
-    any_row_of_keys,
     document_witnesses,
     finding_of,
     first_rows,
     key_witnesses,
 )
+from harness.checks.must_refuse import (
+    let_through,
+    probes_of_closed_periods,
+    sent_after_close,
+)
 from harness.checks.recorded import Recorded
 from harness.checks.trial_balance import read_trial_balance
-from harness.columns import Flags, Int64
-from harness.history import refuse_impossible_times
+from harness.columns import Int64
 from harness.ledger_model import Ledger
 
 ABOUT = "I7"
-NEVER_NS = np.iinfo(np.int64).max
 
 
 def examine_closed_periods(recorded: Recorded) -> Examined:
@@ -61,46 +62,12 @@ def examine_closed_periods(recorded: Recorded) -> Examined:
     )
 
 
-def probes_of_closed_periods(ledger: Ledger) -> Flags:
-    """Say for each key: did it try to post into a period that was closed by then."""
-    history, keys = ledger.history, ledger.keys
-    pairs = unit_period(history.unit[keys.head], history.period[keys.head])
-    closed = is_among(pairs, ledger.before.closed_periods())
-    return keys.is_probe & (closed | _sent_after_close(ledger))
-
-
-def let_through(ledger: Ledger) -> Flags:
-    """Say for each key that had to be refused: was it acknowledged, or is it in the books."""
-    history, keys = ledger.history, ledger.keys
-    accepted = any_row_of_keys(
-        ledger, (history.outcome == Outcome.OK) & history.is_refusal_expected
-    )
-    return keys.is_probe & (accepted | (ledger.stored_count > 0))
-
-
-def _sent_after_close(ledger: Ledger) -> Flags:
-    """Say for each key: its first attempt was sent after a close of its period was acknowledged."""
-    history = ledger.history
-    pairs, completed = ledger.closes
-    if not pairs.size:
-        return np.zeros(history.key_count, dtype=np.bool_)
-    heads = ledger.keys.head
-    of_keys = unit_period(history.unit[heads], history.period[heads])
-    places = np.minimum(np.searchsorted(pairs, of_keys), pairs.size - 1)
-    closed_at = np.where(pairs[places] == of_keys, completed[places], NEVER_NS)
-    invoked = history.column("invoked_ns")
-    refuse_impossible_times(invoked)
-    earliest = np.minimum.reduceat(invoked, history.starts[:-1])
-    late: Flags = earliest > closed_at
-    return late
-
-
 def _posted_late(ledger: Ledger, closed: Int64) -> tuple[Finding, ...]:
     keys, documents = ledger.keys, ledger.documents
     pairs = unit_period(documents.unit, documents.period)
     rows = np.flatnonzero(ledger.is_new & is_among(pairs, closed))
     posted = keys.is_ok | (ledger.stored_count > 0)
-    late = _sent_after_close(ledger) & keys.makes_document & ~keys.is_probe & posted
+    late = sent_after_close(ledger) & keys.makes_document & ~keys.is_probe & posted
     late |= probes_of_closed_periods(ledger) & let_through(ledger)
     # A document of a late key that stands in a period closed before the run is one violation.
     of_rows = ledger.key_of_document[rows]

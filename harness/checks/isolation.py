@@ -11,8 +11,12 @@ import numpy as np
 
 from contracts.terms import Bilingual
 from harness.checks.answer import Finding, Witness
-from harness.checks.closed_periods import let_through, probes_of_closed_periods
 from harness.checks.money import Examined, finding_of, first_rows, key_witnesses
+from harness.checks.must_refuse import (
+    let_through,
+    probes_of_closed_periods,
+    probes_of_own_unit,
+)
 from harness.checks.recorded import Recorded
 
 ABOUT = "I9"
@@ -22,13 +26,13 @@ def examine_isolation(recorded: Recorded) -> Examined:
     """Examine I9 over all probes of other units' books."""
     ledger, samples = recorded.ledger, recorded.probe_samples
     history, keys = ledger.history, ledger.keys
-    of_closed = probes_of_closed_periods(ledger)
-    written = np.flatnonzero(let_through(ledger) & ~of_closed)
+    of_others = probes_of_closed_periods(ledger) | probes_of_own_unit(recorded)
+    written = np.flatnonzero(let_through(ledger) & ~of_others)
     sessions = history.column("session")[keys.head]
     # A probe that wrote has its own record in the history; the samples tell of those that read.
-    read = ~np.isin(samples.let_through_sessions, sessions[keys.is_probe])
-    units = samples.let_through_units[read].astype(np.int64)
-    tried = np.count_nonzero(~np.isin(samples.answered_sessions, sessions[of_closed]))
+    read = samples.is_let_through & ~np.isin(samples.session, sessions[keys.is_probe])
+    units = samples.unit[read]
+    tried = np.count_nonzero(samples.is_answered & ~np.isin(samples.session, sessions[of_others]))
     findings: tuple[Finding, ...] = (
         *finding_of(
             ABOUT, "wrote_into_other_unit",

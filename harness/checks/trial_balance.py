@@ -47,6 +47,16 @@ class TrialBalance(NamedTuple):
         return (self.unit.astype(np.int64) << 16) | self.account
 
 
+class WrongRows(NamedTuple):
+    """Rows of the trial balance that are not the sum of their lines, and by how much."""
+
+    unit: Int32
+    period: Int32
+    account: Int16
+    debit_off: Int64
+    credit_off: Int64
+
+
 def read_trial_balance(books: Books) -> TrialBalance:
     """Read the trial balance of one reading of the books. Raises `EvidenceMissing`."""
     table = "trial_balance"
@@ -123,7 +133,13 @@ def _broken_chain(ledger: Ledger, rows: TrialBalance) -> tuple[Finding, ...]:
     )  # fmt: skip
 
 
-def _not_the_lines(ledger: Ledger, rows: TrialBalance) -> tuple[Finding, ...]:
+def drifted_accounts(ledger: Ledger) -> Int64:
+    """Return the (unit, account) numbers, rising, whose balance I2 finds not to be the lines."""
+    wrong = _wrong_rows(ledger, read_trial_balance(ledger.after))
+    return np.unique((wrong.unit.astype(np.int64) << 16) | wrong.account)
+
+
+def _wrong_rows(ledger: Ledger, rows: TrialBalance) -> WrongRows:
     totals = ledger.lines.totals
     unit = np.concatenate([rows.unit, totals.unit])
     period = np.concatenate([rows.period, totals.period])
@@ -133,37 +149,37 @@ def _not_the_lines(ledger: Ledger, rows: TrialBalance) -> tuple[Finding, ...]:
     # Both sides in one column with opposite signs: what does not cancel out is wrong.
     order = np.lexsort((account, period, unit))
     unit, period, account = unit[order], period[order], account[order]
-    begins = np.flatnonzero(
-        np.concatenate(
-            [
-                [True],
-                (unit[1:] != unit[:-1])
-                | (period[1:] != period[:-1])
-                | (account[1:] != account[:-1]),
-            ]
-        )
-    )
+    is_new = np.ones(unit.size, dtype=np.bool_)
+    is_new[1:] = (unit[1:] != unit[:-1]) | (period[1:] != period[:-1])
+    is_new[1:] |= account[1:] != account[:-1]
+    begins = np.flatnonzero(is_new)
     debit_off = np.add.reduceat(debit[order], begins)
     credit_off = np.add.reduceat(credit[order], begins)
     unit, period, account = unit[begins], period[begins], account[begins]
     wrong = (debit_off != 0) | (credit_off != 0)
     wrong &= ~is_among(unit_period(unit, period), _explained_elsewhere(ledger))
-    places = np.flatnonzero(wrong)
-    shown = places[first_rows(unit[places], period[places])]
+    return WrongRows(
+        unit[wrong], period[wrong], account[wrong], debit_off[wrong], credit_off[wrong]
+    )
+
+
+def _not_the_lines(ledger: Ledger, rows: TrialBalance) -> tuple[Finding, ...]:
+    wrong = _wrong_rows(ledger, rows)
     return finding_of(
         ABOUT, "balance_is_not_the_lines",
         Bilingual(en="trial balance rows that are not the sum of the lines",
                   th="งบทดลองไม่เท่ากับผลรวมรายการบัญชี"),
-        places.size,
+        wrong.unit.size,
         (
             Witness(
-                unit=int(unit[place]),
-                kind=ledger.after.accounts.words[account[place]],
-                period=int(period[place]),
+                unit=int(wrong.unit[place]),
+                kind=ledger.after.accounts.words[wrong.account[place]],
+                period=int(wrong.period[place]),
                 expected="the sum of the lines",
-                found=f"debit {baht(debit_off[place])}, credit {baht(credit_off[place])} beside it",
+                found=f"debit off by {baht(wrong.debit_off[place])}, "
+                f"credit off by {baht(wrong.credit_off[place])}",
             )
-            for place in shown
+            for place in first_rows(wrong.unit, wrong.period)
         ),
     )  # fmt: skip
 

@@ -6,11 +6,10 @@ posting, in order.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from reference_app.defects.defect import Defect
+from reference_app.defects.defect import Defect, RegularDose
 from reference_app.posting import Outcome, executor
 from reference_app.rules import Posting
 
@@ -48,6 +47,7 @@ ALTER TABLE ledger.document DISABLE TRIGGER document_is_immutable
 
 async def _lose_acknowledged(ledger: Ledger, dose: float) -> None:
     inner = ledger.execute
+    regular = RegularDose(dose)
 
     async def send_and_roll_back(units: list[int], batch: str) -> Sequence[Any]:
         async with ledger.storage.poster() as connection:
@@ -62,7 +62,7 @@ async def _lose_acknowledged(ledger: Ledger, dose: float) -> None:
 
     async def execute(postings: list[Posting]) -> Sequence[Outcome]:
         outcomes: dict[int, Outcome] = {}
-        lost = {p.unit for p in postings if p.kind is not None and random.random() < dose}
+        lost = {p.unit for p in postings if p.kind is not None and regular.takes()}
         for send, part in (
             (inner, [p for p in postings if p.unit not in lost]),
             (lose, [p for p in postings if p.unit in lost]),
@@ -77,11 +77,12 @@ async def _lose_acknowledged(ledger: Ledger, dose: float) -> None:
 
 async def _shed_after_commit(ledger: Ledger, dose: float) -> None:
     inner = ledger.execute
+    regular = RegularDose(dose)
 
     async def execute(postings: list[Posting]) -> Sequence[Outcome]:
         return [
             Outcome("shed-all-the-same", None)
-            if outcome.outcome == "ok" and random.random() < dose
+            if outcome.outcome == "ok" and regular.takes()
             else outcome
             for outcome in await inner(postings)
         ]
@@ -92,13 +93,14 @@ async def _shed_after_commit(ledger: Ledger, dose: float) -> None:
 
 async def _edit_closed_lines(ledger: Ledger, dose: float) -> None:
     inner = ledger.execute
+    regular = RegularDose(dose)
     async with ledger.storage.poster() as connection:
         await connection.execute(NO_IMMUTABILITY)
 
     async def execute(postings: list[Posting]) -> Sequence[Outcome]:
         outcomes = await inner(postings)
         for posting, outcome in zip(postings, outcomes, strict=True):
-            if outcome.outcome == "ok" and random.random() < dose:
+            if outcome.outcome == "ok" and regular.takes():
                 async with ledger.storage.poster() as connection:
                     await connection.execute(EDIT_CLOSED_LINES, posting.unit)
         return outcomes

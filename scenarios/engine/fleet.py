@@ -344,8 +344,6 @@ class Fleet:
             self._go_on_signing_in(session, session.sign_in, reply, done_ns)
         elif reply.status == 401 and self._sign_in_again(session, step, done_ns):
             pass
-        elif step.key is None:
-            self._next_step(session, step, reply, done_ns)
         elif not self._repeat(session, step, reply, done_ns):
             first, session.kept, session.is_replay = session.kept, None, False
             self._next_step(session, step, first or reply, done_ns)
@@ -381,8 +379,7 @@ class Fleet:
         return True
 
     def _repeat(self, session: Session, step: Step, reply: Reply, done_ns: int) -> bool:
-        """Send the same key again where a person would; returns whether it will be."""
-        assert step.key is not None
+        """Send the same step again where a person would; returns whether it will be."""
         if session.kept is not None:
             return False
         share = uniform_of(session.seed, session.extras + 1000)
@@ -392,7 +389,7 @@ class Fleet:
                 return False
             session.retries += 1
         else:
-            if not reply.is_ok or step.expects_refusal or step.form is None:
+            if not reply.is_ok or step.expects_refusal or step.form is None or step.key is None:
                 return False
             thought = second_thought(step.key, self.share.key_seed)
             if thought is SecondThought.NONE:

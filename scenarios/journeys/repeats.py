@@ -1,4 +1,4 @@
-"""Every reason to send the same key twice: no answer, a double click, a changed form.
+"""Every reason to send the same thing twice: no answer, a double click, a changed form.
 
 Real people repeat themselves, and a ledger must count each paper once. The decisions are pure; the
 engine sends the repeats as attempts of their own, outside the planned number of requests.
@@ -69,18 +69,22 @@ class RetryBudget:
 
 
 def wait_before_retry_s(step: Step, reply: Reply, *, retries: int, share: float) -> float | None:
-    """Return how long to wait before the same key is sent again, None when it should not be.
+    """Return how long to wait before the same step is sent again, None when it should not be.
 
+    A page that was shed is asked for again when Retry-After says so; after another failure of a
+    page the person goes on. A paper is sent again whenever its fate is not known.
     *retries*: how often it was already sent again. *share*: a draw from 0 to 1 that spreads people
     who were all refused at the same moment; it only ever lengthens what Retry-After asked for.
     """
-    if step.key is None or step.expects_refusal or retries >= RETRIES_MAX:
+    if step.expects_refusal or retries >= RETRIES_MAX:
         return None
     if reply.failure is Failure.SHED:
-        if uniform_of(step.key[0] ^ step.key[1], 1) < GIVES_UP_SHARE:
+        if step.key is not None and uniform_of(step.key[0] ^ step.key[1], 1) < GIVES_UP_SHARE:
             return None
         asked_s = reply.retry_after_s if reply.retry_after_s is not None else PATIENCE_S
         return min(asked_s, RETRY_AFTER_S_MAX) * (1.0 + 0.5 * share) + 0.1 * share
+    if step.key is None:
+        return None
     if reply.outcome is Outcome.INDEFINITE or reply.failure is Failure.CONNECTION:
         return PATIENCE_S * (1 << retries) * (0.5 + share)
     return None

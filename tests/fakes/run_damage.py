@@ -11,7 +11,16 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from contracts.records import Failure, Outcome
-from tests.fakes.run_folders import LATE_POST, POST, PRY, READ, FakeRun, sample, unanswered
+from tests.fakes.run_folders import (
+    LATE_POST,
+    OVERSPEND,
+    POST,
+    PRY,
+    READ,
+    FakeRun,
+    sample,
+    unanswered,
+)
 from tests.fakes.small_ledger import BANK, CASH, KINDS, MS, T0, Row, S
 
 
@@ -137,7 +146,7 @@ def _let_through(run: FakeRun, operation: int, *, period: int, is_closed: bool) 
     closed = {(r["unit"], r["period"]) for r in run.after["periods"] if r["status"] == "closed"}
     row = next(row for row in run.operations
                if row["expected_refusal"] and row["attempt"] == 0 and row["period"] == period
-               and row["outcome"] == Outcome.REFUSED
+               and row["outcome"] == Outcome.REFUSED and row["budget_line"] < 0
                and ((row["unit"], period) in closed) is is_closed)  # fmt: skip
     number = 1 + max(d["number"] for d in run.after["documents"]
                      if (d["unit"], d["kind"]) == (row["unit"], "receipt")
@@ -152,7 +161,9 @@ def _let_through(run: FakeRun, operation: int, *, period: int, is_closed: bool) 
     }  # fmt: skip
     run.after["documents"].append(document)
     rebalance(run, document, 1)
-    run.samples.append(sample(row["session"], row["unit"], operation, row["invoked_ns"], took_ns=MS)
+    # A sample bears the unit of the person who asked, an operation that of the books it went to.
+    asker = row["unit"] if operation == LATE_POST else 1_000_001
+    run.samples.append(sample(row["session"], asker, operation, row["invoked_ns"], took_ns=MS)
                        | {"failure": Failure.WRONG_ANSWER})  # fmt: skip
 
 
@@ -208,6 +219,34 @@ def overspend(run: FakeRun) -> None:
     budget = _budget_of(run, document)
     budget["committed_satang"] += 700_000_000
     budget["remaining_satang"] -= 700_000_000
+
+
+def let_an_overspending_through(run: FakeRun) -> None:
+    row = next(row for row in run.operations if row["expected_refusal"] and row["budget_line"] >= 0
+               and row["outcome"] == Outcome.REFUSED)  # fmt: skip
+    number = 1 + sum(
+        (d["unit"], d["kind"]) == (row["unit"], "commitment") for d in run.after["documents"]
+    )
+    row |= {"outcome": Outcome.OK, "status": 201, "number": number}
+    document = {
+        "unit": row["unit"], "document": 666_666, "kind": "commitment", "number": number,
+        "fiscal_year": 2569, "period": 202512, "date": "2025-12-01", "key": row["key"],
+        "budget_line": "B05", "status": "posted", "gross": 0, "line_count": 0, "lines": [],
+    }  # fmt: skip
+    run.after["documents"].append(document)
+    budget = _budget_of(run, document)
+    budget["committed_satang"] += row["budget_delta_satang"]
+    budget["remaining_satang"] -= row["budget_delta_satang"]
+    probe = next(row for row in run.samples if row["operation"] == OVERSPEND)
+    probe |= {"status": 201, "outcome": Outcome.OK, "failure": Failure.WRONG_ANSWER}
+
+
+def drift_balances_and_cash(run: FakeRun) -> None:
+    row = next(row for row in run.after["trial_balance"]
+               if row["period"] == 202512 and row["account"] == BANK)  # fmt: skip
+    row["debit_satang"] += 1
+    row["closing_satang"] += 1
+    move_cash(run, row["unit"], BANK, 1)
 
 
 def _budget_of(run: FakeRun, document: Row) -> Row:
@@ -399,6 +438,7 @@ DAMAGES: Final[dict[str, Damage]] = {
         _of(skip_a_number, "I6"),
         _of(number_twice, "I6"),
         _of(overspend, "I5"),
+        _of(let_an_overspending_through, "I5"),
         _of(forget_a_commitment, "I5"),
         _of(wrong_remainder, "I5"),
         _of(make_budget, "I5"),
@@ -406,6 +446,7 @@ DAMAGES: Final[dict[str, Damage]] = {
         _of(delete_a_document, "I7"),
         _of(reopen, "I7"),
         _of(drift_trial_balance, "I2"),
+        _of(drift_balances_and_cash, "I2"),
         _of(break_the_chain, "I2"),
         _of(drift_cash, "I3"),
         _of(forget_that_it_was_paid, "I4"),

@@ -33,8 +33,8 @@ from tests.fakes.small_ledger import BANK, CASH, KINDS, LINES, MS, T0, Row, S, S
 OPERATIONS = [("view_worklist", "read"), ("create_receipt", "post"),
               ("report_trial_balance", "report"), ("start_sign_in", "login"),
               ("authorize_at_provider", "provider"), ("post_into_closed_period", "probe"),
-              ("pry_into_other_unit", "probe")]  # fmt: skip
-READ, POST, REPORT, LOGIN, PROVIDER, LATE_POST, PRY = range(7)
+              ("pry_into_other_unit", "probe"), ("overspend", "probe")]  # fmt: skip
+READ, POST, REPORT, LOGIN, PROVIDER, LATE_POST, PRY, OVERSPEND = range(8)
 
 
 @dataclass
@@ -192,7 +192,9 @@ def good_run(
         work.one_operation()
     work.close_a_month()
     work.pry()
+    tried = work.refused("commitment", numbers[3], 202512, line="B05")
     samples = _samples(chance, numbers, seconds=0 if about_money_only else 120)
+    samples.append(_refused(tried["session"], numbers[3], OVERSPEND, T0 + 15 * S))
     return FakeRun(
         manifest=manifest_of(units, len({row["session"] for row in samples})),
         samples=samples, operations=work.rows, before=before, after=ledger.tables(),
@@ -218,11 +220,15 @@ def _samples(chance: random.Random, units: list[int], *, seconds: int) -> list[R
                                    took_ns=chance.randrange(5, 45) * MS, step=step))  # fmt: skip
             session += 1
     for place in range(10):  # people who try what they may not
-        rows.append(sample(session, units[0], PRY, T0 + (12 + place) * S, took_ns=5 * MS)
-                    | {"status": 403, "outcome": Outcome.REFUSED,
-                       "failure": Failure.EXPECTED_REFUSAL})  # fmt: skip
+        rows.append(_refused(session, units[0], PRY, T0 + (12 + place) * S))
         session += 1
     return rows
+
+
+def _refused(session: int, unit: int, operation: int, planned_ns: int) -> Row:
+    answered = sample(session, unit, operation, planned_ns, took_ns=5 * MS)
+    refused = {"status": 403, "outcome": Outcome.REFUSED, "failure": Failure.EXPECTED_REFUSAL}
+    return answered | refused
 
 
 def sample(

@@ -234,10 +234,15 @@ class Work:
                              "expected_refusal": 1, "replay": 0},
                      outcome=Outcome.REFUSED, status=422, number=-1)  # fmt: skip
 
-    def refused(self, kind: str, unit: int, period: int) -> None:
-        """Record a request that a right ledger refuses."""
-        row = self._row(kind, unit, gross=777, cash=777, account=CASH, period=period)
-        self._record(row | {"expected_refusal": 1}, outcome=Outcome.REFUSED, status=409, number=-1)
+    def refused(self, kind: str, unit: int, period: int, *, line: str = "") -> Row:
+        """Record a request that a right ledger refuses; return what was asked."""
+        if line:
+            row = self._row(kind, unit, budget=10**11, line=line, period=period)
+        else:
+            row = self._row(kind, unit, gross=777, cash=777, account=CASH, period=period)
+        row["expected_refusal"] = 1
+        self._record(row, outcome=Outcome.REFUSED, status=409, number=-1)
+        return row
 
     def ask(
         self, kind: str, unit: int, *, do: Callable[[int], Row], gross: int = 0, cash: int = 0,

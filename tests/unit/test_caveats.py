@@ -227,5 +227,16 @@ def test_every_caveat_has_advice_in_both_languages() -> None:
         assert any("\u0e00" <= letter <= "\u0e7f" for letter in kind.advice_th)
 
 
+def test_which_caveats_block_is_part_of_the_list() -> None:
+    assert {name for name, kind in KINDS.items() if not kind.blocks} == {
+        "violations_without_clause", "scaled", "compressed", "faults_not_tested", "probes_died",
+        "generator_unobserved", "extra_logins",
+    }  # fmt: skip
+    assert {name for name, kind in KINDS.items() if kind.voids_time} == {
+        "generator_late", "generator_starved", "foreign_load", "load_lost", "not_offered",
+        "run_interrupted", "clock_stepped", "doubts_unknown",
+    }  # fmt: skip
+
+
 def test_whoever_voids_the_clauses_about_time_also_blocks() -> None:
     assert all(kind.blocks for kind in KINDS.values() if kind.voids_time)

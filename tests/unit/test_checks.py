@@ -19,6 +19,7 @@ from harness.checks.errors import judge_error_share
 from harness.checks.fairness import judge_fairness
 from harness.checks.idle_saturation import judge_idle_saturation
 from harness.checks.latency import judge_latency
+from harness.checks.money import power_of
 from harness.checks.percentiles import interval_ranks, nearest_rank, percentile_of
 from harness.checks.recorded import Recorded
 from harness.checks.recovery import first_lasting, judge_recovery
@@ -334,7 +335,30 @@ def test_units_that_were_never_asked_are_not_the_targets_fault(
     answer = judge_participation(everybody, recorded(run, tmp_path))
 
     assert answer.verdict == Verdict.INCONCLUSIVE
-    assert "1 units were never offered" in answer.reason.en
+    assert "1 units asked nothing, or only while faults were on" in answer.reason.en
+
+
+@pytest.mark.parametrize(
+    ("asked_at_ns", "verdict"),
+    [(T0 + 71 * S, Verdict.INCONCLUSIVE), (STEADY, Verdict.BREACHED)],
+)
+def test_a_unit_left_out_counts_unless_it_asked_only_while_faults_were_on(
+    run: FakeRun, tmp_path: Path, asked_at_ns: int, verdict: Verdict
+) -> None:
+    everybody = clause("all", Quantity.PARTICIPATION, Limit(unit=Unit.SHARE, at_least=1.0))
+    run.samples = [row for row in run.samples if row["unit"] != 1_000_003]
+    row = sample(10**6, 1_000_003, READ, asked_at_ns, took_ns=MS)
+    run.samples.append(unanswered(row, Failure.SHED))
+
+    assert judge_participation(everybody, recorded(run, tmp_path)).verdict == verdict
+
+
+def test_a_provincial_office_is_no_unit(run: FakeRun, tmp_path: Path) -> None:
+    run.manifest = run.manifest.evolve(population_units=9)
+    run.samples.append(sample(10**6, 1_000_000, READ, STEADY, took_ns=MS))
+    everybody = clause("all", Quantity.PARTICIPATION, Limit(unit=Unit.SHARE, at_least=1.0))
+
+    assert judge_participation(everybody, recorded(run, tmp_path)).value == pytest.approx(8 / 9)
 
 
 FAIRNESS = clause("fair", Quantity.FAIRNESS, Limit(unit=Unit.RATIO, at_most=3.0), "all",
@@ -581,3 +605,15 @@ def test_samples_of_several_processes_are_judged_together(run: FakeRun, tmp_path
 
 def test_amounts_are_written_as_baht() -> None:
     assert [baht(5), baht(-123_456_789), baht(0)] == ["0.05", "-1,234,567.89", "0.00"]
+
+
+@pytest.mark.parametrize(
+    ("count", "samples", "one_in"), [(0, 9102, "3034"), (0, 3, "1"), (0, 2, ""), (1, 9102, "")]
+)
+def test_what_was_not_found_is_said_with_how_rare_it_may_be(
+    count: int, samples: int, one_in: str
+) -> None:
+    power = power_of(count, samples)
+
+    assert bool(one_in) == bool(power.en) == bool(power.th)
+    assert f"one in {one_in} " in power.en if one_in else power.en == ""

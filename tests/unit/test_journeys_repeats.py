@@ -52,6 +52,14 @@ def test_nothing_else_is_sent_again(step, reply):
     assert wait_before_retry_s(step, reply, retries=0, share=0.5) is None
 
 
+def test_a_page_that_was_shed_is_asked_for_again_twice():
+    waits = [wait_before_retry_s(READ, SHED, retries=n, share=0.5) for n in range(3)]
+
+    assert waits[0] is not None
+    assert waits[1] is not None
+    assert waits[2] is None
+
+
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
 def test_retry_after_is_never_cut_short(share):
     wait_s = wait_before_retry_s(POST, SHED, retries=0, share=share)

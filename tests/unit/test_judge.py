@@ -183,7 +183,9 @@ def test_a_unit_that_was_forgotten_in_the_export_is_noticed(tmp_path: Path) -> N
     verdict = evaluate(run.write(tmp_path / "run"), contract())
 
     assert breached(verdict) == {"export"}
-    assert verdicts_of(verdict)["I10"] == Verdict.INCONCLUSIVE
+    money = next(one for one in verdict.clauses if one.clause.id == "I10")
+    assert money.verdict == Verdict.INCONCLUSIVE
+    assert money.reason.en.startswith("the books of 1 units were not read")
 
 
 def test_a_clause_of_another_level_is_not_tested(tmp_path: Path) -> None:
@@ -265,6 +267,15 @@ HOSTILE: dict[str, Callable[[Path], object]] = {
     ),
     "an operation that nobody named": lambda run: replace_column(
         run / SAMPLES, "operation", lambda n: pa.array([999] * n, pa.int16())
+    ),
+    "answers before the machine was started": lambda run: replace_column(
+        run / OPERATIONS, "completed_ns", lambda n: pa.array([-1] * n, pa.int64())
+    ),
+    "sent beyond any clock": lambda run: replace_column(
+        run / OPERATIONS, "invoked_ns", lambda n: pa.array([2**63 - 1] * n, pa.int64())
+    ),
+    "a processor that is busy seven times over": lambda run: replace_column(
+        run / "readings/host.parquet", "value", lambda n: pa.array([7.0] * n)
     ),
     "outcomes of another format": lambda run: replace_column(
         run / OPERATIONS, "outcome", lambda n: pa.array([77] * n, pa.int8())

@@ -8,7 +8,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from contracts.records import Bottleneck, Caveat
+from contracts.records import Bottleneck, Caveat, Outcome
 from contracts.terms import EXIT_STATUS, Bilingual, Limit, Quantity, Unit, Verdict
 from harness.checks.answer import measured
 from harness.failures import BadSetup
@@ -130,6 +130,8 @@ def test_a_violation_that_no_clause_covers_is_still_said(tmp_path: Path) -> None
     assert verdict.verdict == MET
     assert "violations_without_clause" in {one.id for one in verdict.caveats}
     assert {one.about for one in verdict.findings} == {"I1"}
+    covered = evaluate(RunFolder(tmp_path / "run"), contract())
+    assert "violations_without_clause" not in {one.id for one in covered.caveats}
 
 
 def test_an_interrupted_run_takes_back_answers_about_time_only(tmp_path: Path) -> None:
@@ -142,6 +144,22 @@ def test_an_interrupted_run_takes_back_answers_about_time_only(tmp_path: Path) -
 
     found = {one.clause.id for one in verdict.clauses if one.verdict == BREACHED}
     assert found == {"I10"}
+
+
+def test_a_promise_about_shedding_is_not_tested_when_nothing_was_shed(tmp_path: Path) -> None:
+    run = good_run(1, shed_share=0.0)
+    run.operations = [
+        row | {"outcome": Outcome.REFUSED, "status": 422, "number": -1}
+        if row["status"] == 409 else row for row in run.operations
+    ]  # fmt: skip
+    refused = next(row for row in run.operations if row["status"] == 422)
+    run.operations.append(refused | {"key": 99, "expected_refusal": 0})
+
+    verdict = evaluate(run.write(tmp_path / "run"), contract())
+
+    shed = next(one for one in verdict.clauses if one.clause.id == "shed")
+    assert shed.verdict == NOT
+    assert verdict.verdict == MET
 
 
 def test_a_verdict_that_cannot_be_written_is_a_bad_set_up(tmp_path: Path) -> None:
