@@ -36,7 +36,7 @@ profile: $(STAMP) ## hot paths and hot SQL of the reference ledger under a norma
 	@$(BIN)/monthend profile --target embedded $(ARGS)
 
 test: $(STAMP) ## the whole test suite
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 bench: $(STAMP) ## pytest-benchmark over the hot functions; reported, never a gate
 	@$(BIN)/python -m pytest tests/benchmarks --benchmark-only --benchmark-enable $(ARGS)

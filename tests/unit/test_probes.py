@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from dataclasses import replace
@@ -277,13 +279,14 @@ def test_probes_of_a_target_without_access_read_the_machine_alone(folder: RunFol
 def test_the_host_probe_reads_every_role_each_interval(folder: RunFolder) -> None:
     log = ReadingLog(folder.readings, "host")
     stop = threading.Event()
-    own = psutil.Process().pid
-    probe = HostProbe(lambda: {"app": (own,), "load": (2**22 + 1,)}, interval_s=0.05)
-    thread = threading.Thread(target=probe.work, args=(log, stop))
-    thread.start()
-    time.sleep(0.4)
-    stop.set()
-    thread.join(5.0)
+    with subprocess.Popen((sys.executable, "-c", "input()"), stdin=subprocess.PIPE) as child:
+        probe = HostProbe(lambda: {"app": (child.pid,), "load": (2**22 + 1,)}, interval_s=0.05)
+        thread = threading.Thread(target=probe.work, args=(log, stop))
+        thread.start()
+        time.sleep(0.4)
+        stop.set()
+        thread.join(5.0)
+        child.kill()
     log.close(died_because=None)
 
     rows = read_readings(folder.readings, "host").rows
