@@ -207,6 +207,8 @@ OPERATIONS: Final = {
                              "Read another unit's books (must be refused)"),
     "post_to_other_unit": _pair("บันทึกในหน่วยอื่น (ต้องถูกปฏิเสธ)",
                                 "Post to another unit (must be refused)"),
+    "spend_over_budget": _pair("เบิกเกินงบประมาณ (ต้องถูกปฏิเสธ)",
+                               "Spend more than the budget (must be refused)"),
 }  # fmt: skip
 
 DOCUMENT_KINDS: Final = {

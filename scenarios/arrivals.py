@@ -124,7 +124,7 @@ def _sha256(
     phases: Sequence[PlannedPhase],
     columns: Mapping[str, npt.NDArray[np.generic]],
 ) -> str:
-    digest = hashlib.sha256(f"plan/1|{population.sha256}|{tuple(phases)!r}".encode())
+    digest = hashlib.sha256(f"plan/2|{population.sha256}|{tuple(phases)!r}".encode())
     for name, column in columns.items():
         digest.update(f"|{name}|{column.dtype.newbyteorder('<').str}|".encode())
         digest.update(np.ascontiguousarray(column).astype(column.dtype.newbyteorder("<")).tobytes())

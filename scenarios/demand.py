@@ -100,6 +100,7 @@ OPERATIONS: Final[dict[str, OperationKind]] = {
     "post_into_closed_period": OperationKind.PROBE,
     "read_other_unit": OperationKind.PROBE,
     "post_to_other_unit": OperationKind.PROBE,
+    "spend_over_budget": OperationKind.PROBE,
 }
 
 # What people open when they look around; a session's seed says where it begins in this ring.
@@ -232,6 +233,9 @@ ACTIVITIES: Final[tuple[Activity, ...]] = (
     Activity(
         name="curious", role="any", per_sao_month=_NONE,
         variants=(("read_other_unit",), ("post_to_other_unit",)),
+    ),
+    Activity(
+        name="overspend", role="clerk", per_sao_month=_NONE, variants=(("spend_over_budget",),),
     ),
 )  # fmt: skip
 ACTIVITY_BY_NAME: Final[dict[str, Activity]] = {activity.name: activity for activity in ACTIVITIES}

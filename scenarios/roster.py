@@ -25,7 +25,11 @@ Floats = npt.NDArray[np.float64]
 MONTH_CLOSE_UNIT_SHARE: Final = 0.01
 # What the navigation overhead pays for besides looking around, as shares of all requests; for the
 # month's closing it is the most that it may take.
-_SIDE_SHARES: Final = {"month_close": 0.03, "provincial_refresh": 0.002, "curious": 0.001}
+_SIDE_SHARES: Final = {
+    "month_close": 0.03, "provincial_refresh": 0.002, "curious": 0.001, "overspend": 0.0005,
+}  # fmt: skip
+# Attempts that must be refused serve nobody.
+_PROBES: Final = ("curious", "overspend")
 _SIDE_SHARE_SMALL_RUN_MAX: Final = 0.05
 # Above this share of one-request visits the plan would no longer be a month end.
 _BROWSE_SHARE_MAX: Final = 0.6
@@ -91,15 +95,16 @@ def draw_journeys(
     roster.add("provincial_refresh", office_rows)
     closes = min(round(MONTH_CLOSE_UNIT_SHARE * len(weights)), _sessions_for(total, "month_close"))
     roster.add("month_close", distinct(len(weights), closes, seed, "closers"))
-    curious = _sessions_for(total, "curious")
-    roster.add("curious", _pick_by_weight(weights, stream_uniforms(seed, "curious", curious)))
+    for probe in _PROBES:
+        u = stream_uniforms(seed, probe, _sessions_for(total, probe))
+        roster.add(probe, _pick_by_weight(weights, u))
     useful = _useful_requests(total, roster.requests, weights, demand)
     for activity, count in zip(ACTIVITIES, _activity_counts(useful, demand).tolist(), strict=True):
         u = stream_uniforms(seed, f"units-{activity.name}", count)
         roster.add(activity.name, _pick_by_weight(weights, u))
     left = max(0, total - roster.requests)
-    # An attempt that must be refused serves nobody: a unit that does nothing else comes by as well.
-    served = roster.unit_row[roster.activity != _PLACE["curious"]]
+    # A unit that does nothing but what must be refused comes by as well.
+    served = roster.unit_row[~np.isin(roster.activity, [_PLACE[probe] for probe in _PROBES])]
     idle = np.setdiff1d(np.arange(len(weights)), served)
     idle = idle[distinct(len(idle), min(len(idle), left), seed, "idle")]
     roster.add("browse", idle)
@@ -129,7 +134,7 @@ def _own_requests() -> Ints:
 def _sessions_for(total: int, name: str) -> int:
     """Sessions of a side activity: its share of *total*, and one where that is not too much.
 
-    Without a single probe of a closed period or of another unit, nobody can tell what happens then.
+    Without a single probe of a closed period, another unit or a budget nobody knows what happens.
     """
     requests = ACTIVITIES[_PLACE[name]].requests
     least = 1 if requests <= _SIDE_SHARE_SMALL_RUN_MAX * total else 0

@@ -70,6 +70,7 @@ _REFUSALS: Final[dict[str, tuple[int, ...]]] = {
     "post_into_closed_period": (409, 422),
     "read_other_unit": (403, 404),
     "post_to_other_unit": (403, 404),
+    "spend_over_budget": (409, 422),
 }
 _ALTERED_REFUSALS: Final = (409, 422)
 

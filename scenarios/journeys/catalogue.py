@@ -29,6 +29,7 @@ JOURNEYS: Final[dict[str, Callable[[Visit], Journey]]] = {
     "month_close": finance_director.close_month,
     "provincial_refresh": provincial_office.refresh_dashboard,
     "curious": clerk.pry,
+    "overspend": clerk.overspend,
 }
 
 

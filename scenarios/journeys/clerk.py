@@ -7,9 +7,10 @@ records what was planned and not sent.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
-from scenarios.demand import navigation_operations
+from scenarios.demand import ACTIVITY_BY_NAME, navigation_operations
 from scenarios.journeys.approver import Approver
 from scenarios.journeys.checker import Checker
 from scenarios.journeys.finance_director import FinanceDirector
@@ -38,6 +39,9 @@ COMMITMENT_SATANG: Final = 60_000_00
 ADVANCE_SATANG: Final = 8_000_00
 VOUCHER_SATANG: Final = 20_000_00
 TRANSFER_SATANG: Final = 10_000_00
+# More than any budget line of a local government: a trillion THB, a quarter of the State's budget
+# (3.75 trillion THB for fiscal year 2568, Budget Act).
+BEYOND_ANY_BUDGET_SATANG: Final = 10**12 * 100
 # 1 % of the amount is withheld from a supplier's payment (Revenue Code section 50(4)).
 WITHHOLDING_SHARE_INVERSE: Final = 100
 
@@ -250,19 +254,28 @@ def browse(visit: Visit) -> Journey:
 def pry(visit: Visit) -> Journey:
     """Try to read or write the books of a unit that is not one's own; must be refused."""
     clerk = Clerk(visit, visit.crew.clerk)
-    if visit.seed % 2 == 0:
-        yield Step(
-            operation="read_other_unit",
-            account=clerk.account,
-            unit=visit.stranger_unit,
-            expects_refusal=True,
-        )
-        return
-    yield Step(
-        operation="post_to_other_unit",
+    (operation,) = ACTIVITY_BY_NAME["curious"].operations_for(visit.seed)
+    step = Step(
+        operation=operation,
         account=clerk.account,
         unit=visit.stranger_unit,
-        form=receipt_drawn(visit.draw, visit.day.date),
+        expects_refusal=True,
+    )
+    if operation == "post_to_other_unit":
+        form = receipt_drawn(visit.draw, visit.day.date)
+        step = step._replace(form=form, key=visit.new_key())
+    yield step
+
+
+def overspend(visit: Visit) -> Journey:
+    """Ask for more money than the budget line holds; must be refused."""
+    clerk = Clerk(visit, visit.crew.clerk)
+    request = disbursement_drawn(visit.draw, visit.day.date)
+    yield Step(
+        operation="spend_over_budget",
+        account=clerk.account,
+        unit=visit.unit,
+        form=replace(request, amount_satang=BEYOND_ANY_BUDGET_SATANG),
         key=visit.new_key(),
         expects_refusal=True,
     )

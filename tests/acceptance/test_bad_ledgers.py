@@ -29,11 +29,12 @@ BREAKS = {
     "M04:1": {(Quantity.INVARIANT, "I9")},  # another unit's books
     "M05:1": {(Quantity.INVARIANT, "I7")},  # postings into a closed period
     "M10:1": {(Quantity.INVARIANT, "I2")},  # a trial balance that drifts from the lines
+    "M08:1": {(Quantity.INVARIANT, "I5")},  # spends more than the budget holds
     # Posts again when a key is repeated; the registers then hold more than was acknowledged.
     "M02:1": {(Quantity.INVARIANT, "I4"), (Quantity.INVARIANT, "I10")},
 }
 # Few writes are repeated (1.5 %) and few units close a month (1 %): these need a larger load.
-SIZES = {"M02:1": ("0.2", "20"), "M05:1": ("0.2", "20")}
+SIZES = dict.fromkeys(("M02:1", "M05:1"), ("0.2", "20"))
 OF_MONEY = (Quantity.INVARIANT, Quantity.ACKNOWLEDGED_LOSS, Quantity.SHED_HONESTY)
 
 

@@ -148,7 +148,7 @@ def test_documents_of_each_type_of_unit(
         ("receipt", 5), ("pay_supplier", 10 + 8 + 6), ("commitment", 8), ("advance", 8),
         ("journal_voucher", 6), ("budget_transfer", 8), ("daily_cash", 3), ("enquiry", 2),
         ("report", 2), ("login", 6), ("browse", 1), ("month_close", 9),
-        ("provincial_refresh", 4), ("curious", 1),
+        ("provincial_refresh", 4), ("curious", 1), ("overspend", 1),
     ],
 )  # fmt: skip
 def test_an_activity_makes_as_many_requests_as_estimated(name: str, requests: int) -> None:

@@ -175,7 +175,8 @@ def test_a_read_asks_the_agreed_address(operation, path):
 
 def test_every_operation_of_the_plan_can_be_said():
     said = {*READS, *(operation for operation, *_ in FORMS), "find_payees"}
-    probes = {"post_into_closed_period", "post_to_other_unit"}  # receipts under another name
+    # Receipts and requests under another name.
+    probes = {"post_into_closed_period", "post_to_other_unit", "spend_over_budget"}
 
     assert OPERATIONS.keys() == said | probes | {"authorize_at_provider"}
 
@@ -339,6 +340,9 @@ def test_retry_after_is_read_with_care(text, seconds):
         ("post_into_closed_period", 422, Failure.EXPECTED_REFUSAL),
         ("post_into_closed_period", 403, Failure.UNEXPECTED_STATUS),
         ("post_into_closed_period", 201, Failure.WRONG_ANSWER),
+        ("spend_over_budget", 422, Failure.EXPECTED_REFUSAL),
+        ("spend_over_budget", 409, Failure.EXPECTED_REFUSAL),
+        ("spend_over_budget", 201, Failure.WRONG_ANSWER),
         ("post_to_other_unit", 403, Failure.EXPECTED_REFUSAL),
         ("post_to_other_unit", 404, Failure.EXPECTED_REFUSAL),
         ("post_to_other_unit", 201, Failure.WRONG_ANSWER),

@@ -175,6 +175,14 @@ def test_curiosity_and_late_postings_must_be_refused(seed):
     assert late.form.date == "2025-11-01"
 
 
+def test_overspending_in_the_own_unit_must_be_refused():
+    (step,) = walk("overspend", visit(seed=4))
+
+    assert step.expects_refusal
+    assert step.unit == visit(seed=4).unit
+    assert step.form.amount_satang > 10**13, "more than any budget line"
+
+
 BILL = DisbursementRequest(
     date="2025-12-01",
     budget_line="B03",
