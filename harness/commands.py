@@ -106,7 +106,10 @@ def profile(arguments: argparse.Namespace) -> int:
         duration_s=options.duration_s,
     )
     print(*profile_lines(found), sep="\n")
-    print(folder.profile)
+    display.step("writing the report")
+    seal(folder)
+    _build_report(folder, arguments.lang)
+    print(folder.report)
     return 0
 
 

@@ -24,7 +24,7 @@ from harness.checks.answer import Answer, in_unit_of, inconclusive, measured, no
 from harness.checks.latency import ALL_KINDS
 from harness.checks.recorded import Recorded
 from harness.columns import Int64
-from harness.measurements import Measurements
+from harness.measurements import NEVER_NS, Measurements
 
 LEVEL_SHARE: Final = 0.9  # chaos §3.1: goodput >= 90 % of the mean before
 # Overridable by parameters of the clause of the same name.
@@ -128,7 +128,7 @@ def _recovery(clause: Clause, recorded: Recorded, event: FaultEvent, rows: Int64
     observed_s = (ended_ns - event.injected_ns) / 1e9
     if window is not None:
         seconds = float(window * window_s)
-        return _recovered(event, seconds, due_after, level)
+        return _recovered(event, seconds, level, samples.latency_ns[rows][after])
     limit_s = clause.limit.bound / (1000.0 if clause.limit.unit == Unit.MS else 1.0)
     if observed_s < limit_s + needed * window_s:
         return _unknown(event, due_after,
@@ -211,13 +211,20 @@ def _window_shares(
     return shares
 
 
-def _recovered(event: FaultEvent, seconds: float, due_count: int, level: float) -> Recovered:
+def _recovered(event: FaultEvent, seconds: float, level: float, latencies_ns: Int64) -> Recovered:
+    # A service may hold requests back until it can answer them: then nobody is turned away and the
+    # time to recover is 0, but people waited, and the longest wait says how long.
+    answered = latencies_ns[latencies_ns < NEVER_NS]
+    longest_s = float(answered.max(initial=0)) / 1e9
+    unanswered = latencies_ns.size - answered.size
     return Recovered(
         seconds=seconds,
-        due_count=due_count,
+        due_count=int(latencies_ns.size),
         note=Bilingual(
-            en=f"{event.name}: back after {seconds:.0f} s (level before: {level:.1%} in good time)",
-            th=f"{event.name}: กลับคืนภายใน {seconds:.0f} วินาที (ระดับก่อนหน้า {level:.1%})",
+            en=f"{event.name}: back after {seconds:.0f} s (level before: {level:.1%} in good time; "
+            f"longest wait for an answer since: {longest_s:.1f} s; never answered: {unanswered})",
+            th=f"{event.name}: กลับคืนภายใน {seconds:.0f} วินาที (ระดับก่อนหน้า {level:.1%}; "
+            f"รอคำตอบนานที่สุดหลังจากนั้น {longest_s:.1f} วินาที; ไม่ได้คำตอบ {unanswered} คำขอ)",
         ),
     )
 
