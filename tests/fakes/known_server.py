@@ -46,6 +46,9 @@ LISTS = {
 SHED = (503, {"Retry-After": "0"}, {"code": "shed"})
 
 
+BUDGET_DIGITS_MAX = 12  # below a thousand million baht, with point and satang
+
+
 class Ledger:
     """Numbers documents, remembers keys, keeps periods closed."""
 
@@ -74,6 +77,8 @@ class Ledger:
             self.closed.add((unit, parts[1]))
             return 201, {}, {"period": parts[1], "status": "closed"}
         if len(parts) == 1:
+            if len(str(form.get("amount", ""))) > BUDGET_DIGITS_MAX:
+                return 422, {}, {"code": "budget-exceeded"}
             return self._made(unit, KINDS[parts[0]], form["date"])
         document = self.documents[int(parts[1])]
         match parts[2]:
