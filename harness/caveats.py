@@ -31,7 +31,6 @@ CPU_SECONDS_SHARE: Final = 0.1
 # The kernel's own work (network, disk) belongs to no process; what is beyond it is somebody else's.
 FOREIGN_LIMIT_SHARE: Final = 0.25
 OFFERED_SHARE_MIN: Final = 0.99
-EARLY_END_S: Final = 5.0
 EXTRA_LOGINS_SHARE: Final = 0.02
 
 

@@ -172,14 +172,6 @@ class Ledger:
         return counts.astype(np.int32)
 
     @cached_property
-    def has_key(self) -> Flags:
-        """Documents that bear a client's key."""
-        documents = self.documents
-        high = documents.integers("key_high", np.uint64)
-        low = documents.integers("key_low", np.uint64)
-        return (high != 0) | (low != 0)
-
-    @cached_property
     def phantoms(self) -> Int64:
         """Rows of new documents that nobody in the history asked for."""
         return np.flatnonzero(self.is_new & (self.key_of_document < 0))

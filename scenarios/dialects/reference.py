@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
-from uuid import UUID
 
 import orjson
 
@@ -40,7 +39,7 @@ _READS: Final[dict[str, Callable[[Step], str]]] = {
     "find_payees": lambda step: f"/units/{step.unit}/payees?query={_searched(step)}",
     "list_documents": lambda step: f"/units/{step.unit}/documents?limit={LIST_LIMIT}",
     "view_document": lambda step: f"/units/{step.unit}/documents/{step.document}",
-    "find_document_by_key": lambda step: f"/units/{step.unit}/documents/by-key/{_uuid(step)}",
+    "find_document_by_key": lambda step: _by_key(step),
     "report_daily_cash": lambda step: f"/units/{step.unit}/reports/daily-cash?date={step.period}",
     "report_trial_balance": lambda step: _report(step, "trial-balance"),
     "report_receipts_payments": lambda step: _report(step, "receipts-payments"),
@@ -85,9 +84,9 @@ def _searched(step: Step) -> str:
     return _SEARCHED[step.unit % len(_SEARCHED)]
 
 
-def _uuid(step: Step) -> UUID:
+def _by_key(step: Step) -> str:
     assert step.key is not None
-    return UUID(int=step.key[0] << 64 | step.key[1])
+    return f"/units/{step.unit}/documents/by-key/{_uuid_text(step.key)}"
 
 
 def _report(step: Step, name: str) -> str:
