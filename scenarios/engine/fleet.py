@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import heapq
 import ssl
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from time import monotonic_ns
 from typing import Final
@@ -24,18 +24,14 @@ from gevent.event import Event
 from contracts.records import Failure
 from contracts.terms import OperationKind
 from scenarios.chance import uniform_of
-from scenarios.demand import OPERATIONS, Activity, requests_of
 from scenarios.dialects.interface import Dialect
 from scenarios.engine.alarm import Alarm
 from scenarios.engine.exchange import Exchange
 from scenarios.engine.recorder import OperationLog, SampleLog
 from scenarios.engine.session import Session
-from scenarios.engine.share import Share
 from scenarios.engine.switchboard import Switchboard
 from scenarios.engine.tokens import TokenBook
-from scenarios.journeys.casting import Casting
 from scenarios.journeys.forms import altered, effect_of
-from scenarios.journeys.person import Person, sign_in
 from scenarios.journeys.repeats import (
     REPLAY_AFTER_S,
     RetryBudget,
@@ -43,13 +39,11 @@ from scenarios.journeys.repeats import (
     second_thought,
     wait_before_retry_s,
 )
-from scenarios.journeys.vocabulary import Reply, Step, Visit
+from scenarios.journeys.vocabulary import Reply, Step
+from scenarios.playbook import Playbook
 
-OPERATION_NAMES: Final = tuple(OPERATIONS)
-_OPERATION_INDEX: Final = {name: index for index, name in enumerate(OPERATION_NAMES)}
-_PROVIDER: Final = frozenset(n for n, kind in OPERATIONS.items() if kind is OperationKind.PROVIDER)
-# Steps that are asked for without a token: they are how one gets it.
-_TOKENLESS: Final = _PROVIDER | {"start_login", "finish_login"}
+# Steps that are asked for without a token, besides the provider's own: they are how one gets it.
+_SIGN_IN: Final = frozenset({"start_login", "finish_login"})
 # At the end of the drain nothing more is sent, but answers under way get this long to come in.
 LAST_ANSWERS_S: Final = 3.0
 _NEVER_NS: Final = 2**62
@@ -74,12 +68,11 @@ class Fleet:
 
     def __init__(
         self,
-        share: Share,
+        playbook: Playbook,
         *,
         t0_ns: int,
         base_url: str,
         dialect: Dialect,
-        casting: Casting,
         tokens: TokenBook,
         samples: SampleLog,
         operations: OperationLog,
@@ -87,11 +80,15 @@ class Fleet:
         connections_max: int,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        self.share = share
+        self.playbook = playbook
         self.counters = Counters()
         self.failure: Exception | None = None
         self._dialect = dialect
-        self._casting = casting
+        kinds = playbook.operations
+        self._operation_index = {name: index for index, (name, _) in enumerate(kinds)}
+        self._provider = frozenset(name for name, kind in kinds if kind is OperationKind.PROVIDER)
+        self._tokenless = self._provider | _SIGN_IN
+        self._starts = playbook.start_ns
         self._tokens = tokens
         self._samples = samples
         self._operations = operations
@@ -117,7 +114,7 @@ class Fleet:
     def prepare(self) -> None:
         """Look up what the hot path needs. Raises `OSError` when the target's host is unknown."""
         self.switchboard.prepare()
-        self._casting.prepare(self.share.unit)
+        self.playbook.prepare()
 
     def run(self, *, end_ns: int) -> None:
         """Drive the plan; at *end_ns* drop what is left. Re-raises our own defects."""
@@ -170,7 +167,7 @@ class Fleet:
         """Send everything that is due."""
         if self._is_stopping:
             return
-        starts, heap = self.share.start_ns, self._heap
+        starts, heap = self._starts, self._heap
         count = len(starts)
         now_ns = monotonic_ns()
         while True:
@@ -187,7 +184,7 @@ class Fleet:
         self._arm()
 
     def _arm(self) -> None:
-        starts = self.share.start_ns
+        starts = self._starts
         due_ns = self._heap[0][0] if self._heap else _NEVER_NS
         if self._cursor < len(starts):
             due_ns = min(due_ns, self._t0_ns + starts[self._cursor])
@@ -205,39 +202,20 @@ class Fleet:
     # What.
 
     def _begin_session(self, row: int, due_ns: int) -> None:
-        share = self.share
-        unit, seed = share.unit[row], share.seed[row]
-        activity = share.activities[share.activity[row]]
-        crew = self._casting.crew(activity, unit, seed)
-        number = share.number[row]
-        is_curious = activity.name == "curious"
-        stranger_unit = self._casting.stranger_unit(crew.clerk, seed) if is_curious else 0
-        visit = Visit(
-            session=number,
-            unit=unit,
-            navigation=share.navigation[row],
-            crew=crew,
-            pid=self._casting.pid(crew.visitor) if activity.name == "login" else "",
-            stranger_unit=stranger_unit,
-            day=share.day,
-            seed=seed,
-            key_seed=share.key_seed,
-        )
-        session = Session(number=number, activity=activity, visit=visit, due_ns=due_ns)
         self.counters.open_sessions += 1
-        self._send(session)
+        self._send(Session(row, self.playbook.begin(row), due_ns))
 
     def _send(self, session: Session) -> None:
         step = session.step
         token = ""
-        if step.operation not in _TOKENLESS:
+        if step.account and step.operation not in self._tokenless:
             token = session.token if session.token_account == step.account else ""
             if not token:
                 token = session.token = self._tokens.token(step.account)
                 session.token_account = step.account
             if not token:
-                step = self._sign_in_first(session)
-        if session.is_sent or session.sign_in is not None or step.operation in _PROVIDER:
+                step = self._sign_in_first(session, step)
+        if session.is_sent or session.sign_in is not None or step.operation in self._provider:
             session.extras += 1
             session.attempt = session.extras
         else:
@@ -247,19 +225,19 @@ class Fleet:
             self.counters.planned += 1
             self._budget.earn()
         request = self._dialect.request(step, token)
-        pool, payload = self.switchboard.route(request)
         if step.key is not None:
             self._open_operation(session, step, step.key)
         self._in_flight += 1
         self.counters.sent += 1
-        pool.send(Exchange(payload, session, is_safe=step.key is None))
+        self.switchboard.dispatch(request, session, is_safe=step.key is None)
 
-    def _sign_in_first(self, session: Session) -> Step:
-        step = session.step
-        person = Person(session.visit, step.account)
+    def _sign_in_first(self, session: Session, step: Step) -> Step:
+        signing_in = self.playbook.sign_in(session.row, step.account)
+        if signing_in is None:
+            return step
         session.pending = step
-        session.sign_in = sign_in(person, self._casting.pid(step.account))
-        session.step = next(session.sign_in)
+        session.sign_in = signing_in
+        session.step = next(signing_in)
         self.counters.extra_logins += 1
         return session.step
 
@@ -299,7 +277,7 @@ class Fleet:
             session.number,
             session.unit,
             len(answer.head) + len(answer.body),
-            _OPERATION_INDEX[step.operation],
+            self._operation_index[step.operation],
             answer.status,
             session.sent_steps - 1 if session.is_sent else session.sent_steps,
             session.attempt,
@@ -369,7 +347,7 @@ class Fleet:
 
     def _sign_in_again(self, session: Session, step: Step, done_ns: int) -> bool:
         """A token may run out in a long run: sign in and repeat the step, once per session."""
-        if session.has_signed_in_again or step.operation in _TOKENLESS:
+        if session.has_signed_in_again or step.operation in self._tokenless:
             return False
         session.has_signed_in_again = True
         self._tokens.forget(step.account)
@@ -391,7 +369,7 @@ class Fleet:
         else:
             if not reply.is_ok or step.expects_refusal or step.form is None or step.key is None:
                 return False
-            thought = second_thought(step.key, self.share.key_seed)
+            thought = second_thought(step.key, self.playbook.key_seed)
             if thought is SecondThought.NONE:
                 return False
             if thought is SecondThought.ALTER:
@@ -415,15 +393,15 @@ class Fleet:
             return
         session.key_attempt = 0
         session.retries = 0
-        if step.operation in _PROVIDER:
+        if step.operation in self._provider:
             session.due_ns = done_ns
             self._send(session)
             return
         session.is_sent = False
         session.extras = 0
-        think_s = session.think_s(self.share.think_scale)
-        if think_s > 0.0:
-            self._schedule(session, done_ns + int(think_s * 1e9))
+        pause_s = self.playbook.pause_s(session.row, session.sent_steps)
+        if pause_s > 0.0:
+            self._schedule(session, done_ns + int(pause_s * 1e9))
         else:
             session.due_ns = done_ns
             self._send(session)
@@ -437,37 +415,26 @@ class Fleet:
         if session.sent_steps < session.planned:
             self.counters.dropped_sessions += 1
             self._record_not_sent(
-                session.activity, session.number, session.unit, session.seed,
-                session.visit.navigation, session.sent_steps, due_ns,
-            )  # fmt: skip
+                session.row, session.number, session.unit, session.sent_steps, due_ns
+            )
         if self._is_stopping and self._in_flight == 0:
             self._over.set()
 
     def _drop_arrivals(self) -> None:
-        share = self.share
-        for row in range(self._cursor, len(share.start_ns)):
+        for row in range(self._cursor, len(self._starts)):
             self.counters.dropped_sessions += 1
-            self._record_not_sent(
-                share.activities[share.activity[row]], share.number[row], share.unit[row],
-                share.seed[row], share.navigation[row], 0, self._t0_ns + share.start_ns[row],
-            )  # fmt: skip
-        self._cursor = len(share.start_ns)
+            opening = self.playbook.begin(row)
+            opening.journey.close()
+            due_ns = self._t0_ns + self._starts[row]
+            self._record_not_sent(row, opening.number, opening.unit, 0, due_ns)
+        self._cursor = len(self._starts)
 
-    def _record_not_sent(
-        self,
-        activity: Activity,
-        number: int,
-        unit: int,
-        seed: int,
-        navigation: int,
-        first: int,
-        due_ns: int,
-    ) -> None:
-        planned = requests_of(activity, seed=seed, navigation=navigation)
+    def _record_not_sent(self, row: int, number: int, unit: int, first: int, due_ns: int) -> None:
+        planned = self.playbook.planned_steps(row)
         for index in range(first, len(planned)):
             if index > first:
-                due_ns += int(planned[index].think_s * self.share.think_scale * 1e9)
-            operation = _OPERATION_INDEX[planned[index].operation]
+                due_ns += int(planned[index].pause_s * 1e9)
+            operation = self._operation_index[planned[index].operation]
             self._samples.add_not_sent(due_ns, number, unit, operation, index)
 
 
@@ -476,8 +443,3 @@ def _compared(again: Reply, first: Reply) -> Reply:
     if (again.document, again.number) == (first.document, first.number):
         return again
     return again._replace(failure=Failure.WRONG_ANSWER)
-
-
-def operation_columns() -> Sequence[tuple[str, str]]:
-    """Return (name, kind) in the order of the samples' `operation` column."""
-    return [(name, kind.value) for name, kind in OPERATIONS.items()]

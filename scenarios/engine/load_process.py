@@ -23,17 +23,17 @@ import numpy.typing as npt
 import orjson
 
 from scenarios.arrivals import plan_load
+from scenarios.country_playbook import country_playbook
 from scenarios.dialects import by_name
 from scenarios.engine.exchange import address_of, resolve
-from scenarios.engine.fleet import Fleet, operation_columns
+from scenarios.engine.fleet import Fleet
 from scenarios.engine.order import BadLoadOrder, LoadOrder
 from scenarios.engine.recorder import OperationLog, SampleLog
-from scenarios.engine.share import Share, share_of
 from scenarios.engine.tokens import TokenBook
 from scenarios.engine.vitals import Vitals
 from scenarios.engine.wire import SWEEP_INTERVAL_S
-from scenarios.journeys.casting import Casting
-from scenarios.population import Population, build_population
+from scenarios.playbook import Playbook
+from scenarios.population import build_population
 
 START_WAIT_S: Final = 120.0
 START_POLL_S: Final = 0.02
@@ -73,12 +73,12 @@ class LoadProcess:
         order = self.order
         _check_place(self._samples_path, self._operations_path)
         _check_host(self._host)
-        population, share, plan_sha256 = _planned(order)
+        playbook, plan_sha256 = _planned(order)
         tokens = TokenBook.read(Path(order.sessions_csv)) if order.sessions_csv else TokenBook()
         self._readings_path.parent.mkdir(parents=True, exist_ok=True)
         connections_max = _raise_descriptor_limit()
         keep_collector_quiet()
-        self._say("ready", sessions=len(share.number), plan_sha256=plan_sha256)
+        self._say("ready", sessions=len(playbook.start_ns), plan_sha256=plan_sha256)
         t0_ns = self._wait_for_start()
         if t0_ns == 0:
             self._say("finished", dropped_sessions=0, reason="stopped before the start")
@@ -87,16 +87,15 @@ class LoadProcess:
             self._samples_path,
             process_index=order.process_index,
             t0_ns=t0_ns,
-            operations=operation_columns(),
+            operations=[(name, kind.value) for name, kind in playbook.operations],
         )
         operations = OperationLog(self._operations_path, process_index=order.process_index)
         try:
             fleet = self._fleet = Fleet(
-                share,
+                playbook,
                 t0_ns=t0_ns,
                 base_url=self._host,
                 dialect=by_name(order.dialect),
-                casting=Casting(population),
                 tokens=tokens,
                 samples=samples,
                 operations=operations,
@@ -219,7 +218,7 @@ def _check_host(host: str) -> None:
         ) from error
 
 
-def _planned(order: LoadOrder) -> tuple[Population, Share, str]:
+def _planned(order: LoadOrder) -> tuple[Playbook, str]:
     population = build_population(composition=order.composition, scale=order.scale)
     plan = plan_load(
         population,
@@ -229,15 +228,16 @@ def _planned(order: LoadOrder) -> tuple[Population, Share, str]:
         seed=order.seed,
         has_faults=order.has_faults,
     )
-    share = share_of(
+    playbook = country_playbook(
         plan,
+        population,
         process_index=order.process_index,
         process_count=order.process_count,
         business_date=order.business_date,
         seed=order.seed,
         key_salt=order.key_salt,
     )
-    return population, share, plan.sha256
+    return playbook, plan.sha256
 
 
 def _read_start(path: Path) -> int:

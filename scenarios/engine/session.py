@@ -4,30 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
-from scenarios.demand import THINK_S, Activity, pace_of
-from scenarios.journeys.catalogue import begin
 from scenarios.journeys.forms import Effect
-from scenarios.journeys.vocabulary import Journey, Reply, Step, Visit
+from scenarios.journeys.vocabulary import Journey, Reply, Step
+from scenarios.playbook import Opening
 
 
 class Session:
     """One visit in progress. `sent_steps` counts planned requests already sent."""
 
     __slots__ = (
-        "activity", "attempt", "due_ns", "effect", "extras", "has_signed_in_again", "invoked_ns",
-        "is_replay", "is_sent", "journey", "kept", "key_attempt", "number", "pending", "planned",
-        "retries", "seed", "sent_steps", "sign_in", "step", "token", "token_account", "unit",
-        "visit",
+        "attempt", "due_ns", "effect", "extras", "has_signed_in_again", "invoked_ns", "is_replay",
+        "is_sent", "journey", "kept", "key_attempt", "number", "pending", "planned", "retries",
+        "row", "seed", "sent_steps", "sign_in", "step", "token", "token_account", "unit",
     )  # fmt: skip
 
-    def __init__(self, *, number: int, activity: Activity, visit: Visit, due_ns: int) -> None:
-        self.number = number
-        self.activity = activity
-        self.visit = visit
-        self.unit = visit.unit
-        self.seed = visit.seed
-        self.planned = activity.requests + visit.navigation
-        self.journey: Journey = begin(activity.name, visit)
+    def __init__(self, row: int, opening: Opening, due_ns: int) -> None:
+        self.row = row
+        self.number = opening.number
+        self.unit = opening.unit
+        self.seed = opening.seed
+        self.journey: Journey = opening.journey
+        self.planned = opening.planned
         self.step: Step = next(self.journey)
         self.due_ns = due_ns
         self.sent_steps = 0
@@ -45,9 +42,3 @@ class Session:
         self.has_signed_in_again = False
         self.token = ""
         self.token_account = 0
-
-    def think_s(self, think_scale: float) -> float:
-        """Return the pause before the next planned request."""
-        if self.activity.is_burst:
-            return 0.0
-        return THINK_S * pace_of(self.seed, self.sent_steps) * think_scale

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from scenarios.dialects.interface import Request
@@ -44,8 +44,12 @@ class Switchboard:
         """Look the target up. Raises `OSError` when its host is unknown."""
         self._target.resolve()
 
-    def route(self, request: Request) -> tuple[Pool, bytes]:
-        """Return where *request* goes and its bytes."""
+    def dispatch(self, request: Request, owner: Any, *, is_safe: bool) -> None:
+        """Send *request* for *owner*; `finished` gets the exchange. *is_safe*: may go out twice."""
+        pool, payload = self._route(request)
+        pool.send(Exchange(payload, owner, is_safe=is_safe))
+
+    def _route(self, request: Request) -> tuple[Pool, bytes]:
         target = request.target
         if target.startswith("/"):
             pool = self._target

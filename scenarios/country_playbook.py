@@ -1,0 +1,130 @@
+"""The playbook of the country: its share of the plan as plain columns, and the people who act."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from contracts.terms import OperationKind
+from scenarios.arrivals import LoadPlan
+from scenarios.chance import mix
+from scenarios.demand import OPERATIONS, THINK_S, Activity, pace_of, requests_of
+from scenarios.journeys.casting import Casting
+from scenarios.journeys.catalogue import begin
+from scenarios.journeys.person import Person, sign_in
+from scenarios.journeys.vocabulary import BusinessDay, Reply, Step, Visit
+from scenarios.playbook import Opening, PlannedStep
+from scenarios.population import Population
+
+_OPERATIONS: Final = tuple(OPERATIONS.items())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountryPlaybook:
+    """Sessions in order of start, one entry per session; `number` is the session's row in the plan.
+
+    `start_ns` counts from t0. The buffers give Python integers at once and hold 8 bytes or fewer
+    per entry, where lists would hold an object each.
+    """
+
+    activities: tuple[Activity, ...]
+    number: Sequence[int]
+    start_ns: Sequence[int]
+    unit: Sequence[int]
+    activity: Sequence[int]
+    navigation: Sequence[int]
+    seed: Sequence[int]
+    think_scale: float
+    day: BusinessDay
+    key_seed: int
+    casting: Casting
+
+    @property
+    def operations(self) -> Sequence[tuple[str, OperationKind]]:
+        """Every operation of the demand table, in its order."""
+        return _OPERATIONS
+
+    def prepare(self) -> None:
+        """Look up the people of every unit that takes part."""
+        self.casting.prepare(self.unit)
+
+    def begin(self, row: int) -> Opening:
+        """Return the session of *row* at its start."""
+        activity = self._activity(row)
+        visit = self._visit(row)
+        return Opening(
+            number=visit.session,
+            unit=visit.unit,
+            seed=visit.seed,
+            journey=begin(activity.name, visit),
+            planned=activity.requests + visit.navigation,
+        )
+
+    def pause_s(self, row: int, step: int) -> float:
+        """Return the pause before planned request *step*; a page's own requests follow at once."""
+        if self._activity(row).is_burst:
+            return 0.0
+        return THINK_S * pace_of(self.seed[row], step) * self.think_scale
+
+    def planned_steps(self, row: int) -> Sequence[PlannedStep]:
+        """Return every planned request of *row*."""
+        planned = requests_of(
+            self._activity(row), seed=self.seed[row], navigation=self.navigation[row]
+        )
+        return [PlannedStep(step.operation, step.think_s * self.think_scale) for step in planned]
+
+    def sign_in(self, row: int, account: int) -> Generator[Step, Reply, Reply]:
+        """Return how *account* signs in, in the unit of *row*."""
+        return sign_in(Person(self._visit(row), account), self.casting.pid(account))
+
+    def _activity(self, row: int) -> Activity:
+        return self.activities[self.activity[row]]
+
+    def _visit(self, row: int) -> Visit:
+        activity, unit, seed = self._activity(row), self.unit[row], self.seed[row]
+        crew = self.casting.crew(activity, unit, seed)
+        is_curious = activity.name == "curious"
+        return Visit(
+            session=self.number[row],
+            unit=unit,
+            navigation=self.navigation[row],
+            crew=crew,
+            pid=self.casting.pid(crew.visitor) if activity.name == "login" else "",
+            stranger_unit=self.casting.stranger_unit(crew.clerk, seed) if is_curious else 0,
+            day=self.day,
+            seed=seed,
+            key_seed=self.key_seed,
+        )
+
+
+def country_playbook(
+    plan: LoadPlan,
+    population: Population,
+    *,
+    process_index: int,
+    process_count: int,
+    business_date: str,
+    seed: int,
+    key_salt: int = 0,
+) -> CountryPlaybook:
+    """Return what load process *process_index* of *process_count* drives.
+
+    *key_salt* makes the idempotency keys of a second run with the same seed new to a target that
+    still holds the documents of the first.
+    """
+    rows = plan.rows_of_process(process_index, process_count)
+    return CountryPlaybook(
+        activities=plan.activities,
+        number=rows.astype("int64").data,
+        start_ns=plan.start_ns[rows].data,
+        unit=plan.unit[rows].data,
+        activity=plan.activity[rows].data,
+        navigation=plan.navigation[rows].data,
+        seed=plan.seed[rows].data,
+        think_scale=plan.think_scale,
+        day=BusinessDay.of(business_date),
+        # Keys belong to this very plan: another plan has other papers under the same session.
+        key_seed=mix(seed) ^ mix(key_salt) ^ int(plan.sha256[:16], 16),
+        casting=Casting(population),
+    )
