@@ -13,6 +13,7 @@ from scenarios.demand import OPERATIONS, THINK_S, Activity, pace_of, requests_of
 from scenarios.journeys.casting import Casting
 from scenarios.journeys.catalogue import begin
 from scenarios.journeys.person import Person, sign_in
+from scenarios.journeys.repeats import PATIENT, Manners
 from scenarios.journeys.vocabulary import BusinessDay, Reply, Step, Visit
 from scenarios.playbook import Opening, PlannedStep
 from scenarios.population import Population
@@ -39,6 +40,7 @@ class CountryPlaybook:
     day: BusinessDay
     key_seed: int
     casting: Casting
+    manners: Manners = PATIENT
 
     @property
     def operations(self) -> Sequence[tuple[str, OperationKind]]:

@@ -10,6 +10,7 @@ from collections.abc import Generator, Sequence
 from typing import NamedTuple, Protocol
 
 from contracts.terms import OperationKind
+from scenarios.journeys.repeats import Manners
 from scenarios.journeys.vocabulary import Journey, Reply, Step
 
 
@@ -50,6 +51,11 @@ class Playbook(Protocol):
     @property
     def key_seed(self) -> int:
         """The randomness of this plan's papers."""
+        ...
+
+    @property
+    def manners(self) -> Manners:
+        """How the people of this plan take a slow answer, an error, a button that seems dead."""
         ...
 
     def prepare(self) -> None:

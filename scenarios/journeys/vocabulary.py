@@ -54,7 +54,8 @@ class Step(NamedTuple):
     `unit` is whose books are asked for, `account` who asks. `key` is the two halves of the
     idempotency key of a write, None for a read. `expects_refusal` marks a probe that a right ledger
     refuses. `location` is an address an earlier reply named (sign-in only), `pid` the 13-digit
-    number the person gives the identity provider.
+    number the person gives the identity provider. `is_extra` marks a step outside the plan, such as
+    another try to sign in, which falls due `after_s` seconds after the answer before it.
     """
 
     operation: str
@@ -67,6 +68,8 @@ class Step(NamedTuple):
     expects_refusal: bool = False
     location: str = ""
     pid: str = ""
+    is_extra: bool = False
+    after_s: float = 0.0
 
 
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})

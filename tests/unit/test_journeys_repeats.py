@@ -10,6 +10,11 @@ from scenarios.journeys.forms import PeriodClose
 from scenarios.journeys.repeats import (
     ALTERED_SHARE,
     GIVES_UP_SHARE,
+    HURRIED,
+    PATIENT,
+    RELOAD_PATIENCE_S,
+    RELOAD_SHARE,
+    RELOADS_MAX,
     REPLAY_SHARE,
     RETRY_AFTER_S_MAX,
     RetryBudget,
@@ -108,3 +113,53 @@ def test_second_thoughts_come_in_the_stated_shares_and_are_repeatable():
     alterations = thoughts.count(SecondThought.ALTER) / len(keys)
     assert replays == pytest.approx(REPLAY_SHARE, rel=0.1)
     assert alterations == pytest.approx(ALTERED_SHARE, rel=0.25)
+
+
+def test_patient_people_never_reload_nor_click_twice():
+    assert not any(PATIENT.reloads(seed, 3, 0) for seed in range(500))
+    assert not any(PATIENT.clicks_twice((n * 7919, n)) for n in range(500))
+    assert PATIENT.patience_of_s(5, 3, 0) == 0.0
+
+
+def test_a_third_of_the_hurried_reload_at_most_three_times_and_always_the_same_ones():
+    chosen = [HURRIED.reloads(seed * 31, 2, 0) for seed in range(5000)]
+
+    assert sum(chosen) / len(chosen) == pytest.approx(RELOAD_SHARE, abs=0.03)
+    assert chosen == [HURRIED.reloads(seed * 31, 2, 0) for seed in range(5000)]
+    assert not any(HURRIED.reloads(seed, 2, RELOADS_MAX) for seed in range(500))
+
+
+def test_only_those_who_reload_give_up_on_an_answer_early():
+    for seed in range(300):
+        patience_s = HURRIED.patience_of_s(seed, 4, 1)
+        assert patience_s == (RELOAD_PATIENCE_S if HURRIED.reloads(seed, 4, 1) else 0.0)
+
+
+def test_double_clicks_come_in_their_share():
+    twice = sum(HURRIED.clicks_twice((n * 7919, n)) for n in range(20_000))
+
+    assert twice / 20_000 == pytest.approx(HURRIED.double_click_share, rel=0.2)
+
+
+@pytest.mark.parametrize("step", [READ, POST], ids=["page", "paper"])
+@pytest.mark.parametrize(
+    "reply", [IN_DOUBT, UNREACHED, Reply(Outcome.INDEFINITE, Failure.SERVER_ERROR, status=500)]
+)
+def test_whoever_reloads_asks_again_at_once_up_to_three_times(step, reply):
+    waits = [
+        wait_before_retry_s(step, reply, retries=n, share=1.0, will_reload=True) for n in range(4)
+    ]
+
+    assert all(wait_s is not None and wait_s < 1.0 for wait_s in waits[:3])
+    assert waits[3] is None
+
+
+def test_a_right_answer_is_not_reloaded_and_a_refused_form_neither():
+    for reply in (DONE, REFUSED):
+        assert wait_before_retry_s(POST, reply, retries=0, share=0.5, will_reload=True) is None
+
+
+def test_whoever_was_asked_to_come_later_does_so_even_if_he_likes_to_reload():
+    wait_s = wait_before_retry_s(READ, SHED, retries=0, share=0.0, will_reload=True)
+
+    assert wait_s == 2.0
