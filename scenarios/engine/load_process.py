@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import gc
 import logging
-import os
 import resource
 import ssl
 from collections.abc import Callable
@@ -273,8 +272,3 @@ def keep_collector_quiet() -> None:
     gc.collect()
     gc.freeze()
     gc.disable()
-
-
-def run_folder_name(started: str) -> Path:
-    """Return where a run without a harness writes: runs/locust-<time>-<process>."""
-    return Path("runs") / f"locust-{started}-{os.getpid()}"

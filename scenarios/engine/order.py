@@ -40,6 +40,7 @@ class LoadOrder:
     """
 
     out_dir: Path
+    scenario: str = "month_end"
     seed: int = 1
     composition: str = "A"
     scale: float = 1.0

@@ -1,0 +1,67 @@
+"""Locust's own command line, with what a load without a harness needs to know: --monthend-....
+
+Becomes a `LoadOrder`; with --monthend-load the order of the harness is read instead.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from scenarios.engine.order import LoadOrder, read_order
+from scenarios.levels import LEVELS
+
+
+def add_options(parser: Any) -> None:
+    """Add the options of a run without a harness to *parser*, Locust's own."""
+    add = parser.add_argument_group("monthend").add_argument
+    add("--monthend-load", default="", metavar="LOAD.json",
+        help="order of the harness; the other --monthend options do not count then")  # fmt: skip
+    add("--monthend-level", default="L2", choices=sorted(LEVELS),
+        help="load level (default L2, the month end)")  # fmt: skip
+    add("--monthend-demand", default="base", choices=("low", "base", "high"),
+        help="case of the demand estimate")  # fmt: skip
+    add("--monthend-composition", default="A", choices=("A", "B", "C"),
+        help="composition of the population")  # fmt: skip
+    add("--monthend-scale", default=0.01, type=float,
+        help="share of the units, above 0 to 1 (default 0.01); rates per unit stay")  # fmt: skip
+    add("--monthend-duration", default=120.0, type=float,
+        help="seconds of load (default 120); shorter runs think less")  # fmt: skip
+    add("--monthend-seed", default=1, type=int, help="the same seed, the same plan")
+    add("--monthend-sessions", default="", metavar="CSV",
+        help="tokens of people already signed in (account,token)")  # fmt: skip
+    add("--monthend-dialect", default="reference", help="kind of system")
+    add("--monthend-out", default="", metavar="DIR", help="folder for the logs")
+    add("--monthend-key-salt", default=0, type=int,
+        help="new idempotency keys for a target that saw this seed before")  # fmt: skip
+
+
+def order_from(options: Any, *, scenario: str, share: tuple[int, int]) -> LoadOrder:
+    """Return what *options* ask of the process that drives share (index, count).
+
+    Raises `BadLoadOrder` for values that no load can have.
+    """
+    if options.monthend_load:
+        return read_order(Path(options.monthend_load))
+    index, count = share
+    return LoadOrder(
+        out_dir=Path(options.monthend_out) if options.monthend_out else _folder_of_now(),
+        scenario=scenario,
+        seed=options.monthend_seed,
+        composition=options.monthend_composition,
+        scale=options.monthend_scale,
+        level=options.monthend_level,
+        demand=options.monthend_demand,
+        duration_s=options.monthend_duration,
+        dialect=options.monthend_dialect,
+        sessions_csv=options.monthend_sessions,
+        key_salt=options.monthend_key_salt,
+        process_index=index,
+        process_count=count,
+    )
+
+
+def _folder_of_now() -> Path:
+    return Path("runs") / f"locust-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
