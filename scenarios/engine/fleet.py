@@ -41,6 +41,7 @@ from scenarios.journeys.repeats import (
 )
 from scenarios.journeys.vocabulary import Reply, Step
 from scenarios.playbook import Playbook
+from scenarios.workload import SAFE_METHODS
 
 # Steps that are asked for without a token, besides the provider's own: they are how one gets it.
 _SIGN_IN: Final = frozenset({"start_login", "finish_login"})
@@ -229,7 +230,8 @@ class Fleet:
             self._open_operation(session, step, step.key)
         self._in_flight += 1
         self.counters.sent += 1
-        self.switchboard.dispatch(request, session, is_safe=step.key is None)
+        is_safe = step.key is None and request.method in SAFE_METHODS
+        self.switchboard.dispatch(request, session, is_safe=is_safe)
 
     def _sign_in_first(self, session: Session, step: Step) -> Step:
         signing_in = self.playbook.sign_in(session.row, step.account)

@@ -24,6 +24,8 @@ import orjson
 from scenarios.arrivals import plan_load
 from scenarios.country_playbook import country_playbook
 from scenarios.dialects import by_name
+from scenarios.dialects.interface import Dialect
+from scenarios.dialects.replay import ReplayDialect
 from scenarios.engine.exchange import address_of, resolve
 from scenarios.engine.fleet import Fleet
 from scenarios.engine.order import BadLoadOrder, LoadOrder
@@ -33,6 +35,9 @@ from scenarios.engine.vitals import Vitals
 from scenarios.engine.wire import SWEEP_INTERVAL_S
 from scenarios.playbook import Playbook
 from scenarios.population import build_population
+from scenarios.workload import BadWorkload, read_workload
+from scenarios.workload_plan import WorkloadTooLarge, plan_workload
+from scenarios.workload_playbook import workload_playbook
 
 START_WAIT_S: Final = 120.0
 START_POLL_S: Final = 0.02
@@ -72,7 +77,7 @@ class LoadProcess:
         order = self.order
         _check_place(self._samples_path, self._operations_path)
         _check_host(self._host)
-        playbook, plan_sha256 = _planned(order)
+        playbook, dialect, plan_sha256 = _planned(order)
         tokens = TokenBook.read(Path(order.sessions_csv)) if order.sessions_csv else TokenBook()
         self._readings_path.parent.mkdir(parents=True, exist_ok=True)
         connections_max = _raise_descriptor_limit()
@@ -94,7 +99,7 @@ class LoadProcess:
                 playbook,
                 t0_ns=t0_ns,
                 base_url=self._host,
-                dialect=by_name(order.dialect),
+                dialect=dialect,
                 tokens=tokens,
                 samples=samples,
                 operations=operations,
@@ -217,7 +222,10 @@ def _check_host(host: str) -> None:
         ) from error
 
 
-def _planned(order: LoadOrder) -> tuple[Playbook, str]:
+def _planned(order: LoadOrder) -> tuple[Playbook, Dialect, str]:
+    """Return what the sessions do, in whose words, and the plan's name."""
+    if order.workload:
+        return _planned_replay(order)
     population = build_population(composition=order.composition, scale=order.scale)
     plan = plan_load(
         population,
@@ -236,7 +244,29 @@ def _planned(order: LoadOrder) -> tuple[Playbook, str]:
         seed=order.seed,
         key_salt=order.key_salt,
     )
-    return playbook, plan.sha256
+    return playbook, by_name(order.dialect), plan.sha256
+
+
+def _planned_replay(order: LoadOrder) -> tuple[Playbook, Dialect, str]:
+    try:
+        workload = read_workload(Path(order.workload))
+        plan = plan_workload(
+            workload,
+            duration_s=order.duration_s,
+            rate_scale=order.rate_scale,
+            seed=order.seed,
+            send_writes=order.send_writes,
+        )
+    except BadWorkload as error:
+        raise BadLoadOrder(what=error.what, where=error.where, mend=error.mend) from error
+    except WorkloadTooLarge as error:
+        raise BadLoadOrder(
+            what=str(error), where=order.workload, mend="lower the rate or the duration"
+        ) from error
+    playbook = workload_playbook(
+        plan, process_index=order.process_index, process_count=order.process_count
+    )
+    return playbook, ReplayDialect(workload), plan.sha256
 
 
 def _read_start(path: Path) -> int:

@@ -16,6 +16,7 @@ from scenarios.demand import Demand
 from scenarios.dialects import DIALECTS
 from scenarios.levels import LEVELS
 from scenarios.population import Composition
+from scenarios.workload_plan import RATE_SCALE_MAX
 
 REQUEST_TIMEOUT_S: Final = 10.0
 DRAIN_S: Final = 10.0
@@ -36,7 +37,9 @@ class LoadOrder:
 
     `sessions_csv` "" means that nobody has signed in yet. `drain_s` is how long after the plan's
     end sessions in progress may go on. `key_salt` makes idempotency keys new to a target that
-    still holds the documents of an earlier run with the same seed.
+    still holds the documents of an earlier run with the same seed. `workload` names a file to be
+    replayed instead of the country (`scenarios.workload`): scale, level and demand do not count
+    then, `rate_scale` and `send_writes` do.
     """
 
     out_dir: Path
@@ -58,6 +61,9 @@ class LoadOrder:
     drain_s: float = DRAIN_S
     key_salt: int = 0
     provider_pid_key: str = ""
+    workload: str = ""
+    rate_scale: float = 1.0
+    send_writes: bool = False
 
     def __post_init__(self) -> None:
         self._check("level", self.level in LEVELS, f"one of {', '.join(LEVELS)}")
@@ -71,6 +77,9 @@ class LoadOrder:
         self._check("process_count", 0 < self.process_count <= PROCESSES_MAX, "1 to 256")
         self._check("process_index", 0 <= self.process_index < self.process_count, "below count")
         self._check("business_date", _is_date(self.business_date), "a date like 2025-12-01")
+        self._check(
+            "rate_scale", 0 < self.rate_scale <= RATE_SCALE_MAX, f"up to {RATE_SCALE_MAX:g}"
+        )
         self._check("seed", -(2**63) <= self.seed < 2**63, "an integer of 64 bits")
 
     def _check(self, name: str, holds: bool, wanted: str) -> None:

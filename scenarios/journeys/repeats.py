@@ -137,8 +137,9 @@ def wait_before_retry_s(
     A paper is sent again whenever its fate is not known, always under the same key.
     *retries*: how often it was already sent again. *share*: a draw from 0 to 1 that spreads people
     who were all refused at the same moment; it only ever lengthens what Retry-After asked for.
+    Account 0 is nobody in particular, as in a replayed log: nobody asks again.
     """
-    if step.expects_refusal:
+    if step.expects_refusal or not step.account:
         return None
     is_failed = reply.outcome is Outcome.INDEFINITE or reply.failure in _RELOADED
     if will_reload and is_failed and retries < RELOADS_MAX:

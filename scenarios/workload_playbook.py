@@ -1,0 +1,82 @@
+"""The playbook of a replayed workload: walks from operation to operation, nobody signs in.
+
+A session's whole path is known when it begins; it goes on whatever the answers were, as the people
+in a log did. Pure, like every playbook.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from contracts.terms import OperationKind
+from scenarios.journeys.vocabulary import Journey, Step
+from scenarios.playbook import Opening, PlannedStep
+from scenarios.workload_paths import WalkedStep
+from scenarios.workload_plan import WorkloadPlan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkloadPlaybook:
+    """The sessions of one load process, by row; `number` is the row in the whole plan."""
+
+    plan: WorkloadPlan
+    number: Sequence[int]
+    start_ns: Sequence[int]
+    operations: Sequence[tuple[str, OperationKind]]
+    key_seed: int = 0  # a replay has no papers to think twice about
+    _pauses: dict[int, list[float]] = field(default_factory=dict)
+
+    def prepare(self) -> None:
+        """Nothing is left to look up."""
+
+    def begin(self, row: int) -> Opening:
+        """Return the session of *row* at its start."""
+        number = self.number[row]
+        steps = self.plan.steps_of(number)
+        if len(steps) > 1:
+            self._pauses[row] = [step.pause_s for step in steps]
+        return Opening(
+            number=number,
+            unit=0,
+            seed=int(self.plan.seed[number]),
+            journey=self._journey(row, steps),
+            planned=len(steps),
+        )
+
+    def pause_s(self, row: int, step: int) -> float:
+        """Return the pause before request *step* of a session in progress."""
+        return self._pauses[row][step]
+
+    def planned_steps(self, row: int) -> Sequence[PlannedStep]:
+        """Return every planned request of *row*."""
+        names = self.operations
+        return [
+            PlannedStep(names[step.operation][0], step.pause_s)
+            for step in self.plan.steps_of(self.number[row])
+        ]
+
+    def sign_in(self, row: int, account: int) -> None:
+        """Nobody signs in."""
+        return None  # noqa: RET501  # the protocol's other playbooks return a generator
+
+    def _journey(self, row: int, steps: Sequence[WalkedStep]) -> Journey:
+        try:
+            for step in steps:
+                # Account 0 is nobody in particular; the example asked for stands as the document.
+                yield Step(self.operations[step.operation][0], 0, 0, document=step.example)
+        finally:
+            self._pauses.pop(row, None)
+
+
+def workload_playbook(
+    plan: WorkloadPlan, *, process_index: int, process_count: int
+) -> WorkloadPlaybook:
+    """Return what load process *process_index* of *process_count* drives: sessions in turn."""
+    rows = range(process_index, plan.sessions, process_count)
+    return WorkloadPlaybook(
+        plan=plan,
+        number=rows,
+        start_ns=plan.start_ns[process_index::process_count].copy().data,
+        operations=[(one.name, one.kind) for one in plan.workload.operations],
+    )
