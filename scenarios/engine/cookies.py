@@ -109,7 +109,7 @@ def _cookie(text: str, *, scheme: str, host: str, path: str, now_s: float) -> Co
     if not equals:
         name, value = "", pair
     name, value = name.strip(" \t"), value.strip(" \t")
-    is_clean = not any(c < " " and c != "\t" or c == "\x7f" for c in text)
+    is_clean = not any((c < " " and c != "\t") or c == "\x7f" for c in text)
     if not is_clean or not (name or value) or len(name) + len(value) > COOKIE_BYTES_MAX:
         return None
     attributes = _attributes(rest)
