@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from contracts.terms import OperationKind
+from scenarios.journeys.repeats import PATIENT, Manners
 from scenarios.journeys.vocabulary import Journey, Step
 from scenarios.playbook import Opening, PlannedStep
 from scenarios.workload_paths import WalkedStep
@@ -25,6 +26,7 @@ class WorkloadPlaybook:
     start_ns: Sequence[int]
     operations: Sequence[tuple[str, OperationKind]]
     key_seed: int = 0  # a replay has no papers to think twice about
+    manners: Manners = PATIENT
     _pauses: dict[int, list[float]] = field(default_factory=dict)
 
     def prepare(self) -> None:
