@@ -11,27 +11,38 @@ from scenarios.dialects.interface import Answer
 from scenarios.outcomes import Ending
 
 NO_ANSWER: Final = {ending: Answer(ending=ending) for ending in Ending}
+_UNANSWERED: Final = NO_ANSWER[Ending.BROKEN]
 
 
 class Exchange:
     """One request and what became of it. Times are CLOCK_MONOTONIC ns, 0 when it did not happen.
 
-    `is_safe`: sending it twice does no harm. `owner` is whatever the caller needs back.
+    `is_safe`: sending it twice does no harm. `owner` is whatever the caller needs back. `limit_ns`
+    is how long the answer may take; 0 leaves that to the pool.
     """
 
     __slots__ = (
         "answer", "connection", "done_ns", "first_byte_ns", "has_body", "is_safe",
-        "is_second_try", "owner", "payload", "sent_ns",
+        "is_second_try", "limit_ns", "owner", "payload", "sent_ns",
     )  # fmt: skip
 
-    def __init__(self, payload: bytes, owner: Any, *, is_safe: bool, has_body: bool = True) -> None:
+    def __init__(
+        self,
+        payload: bytes,
+        owner: Any,
+        *,
+        is_safe: bool,
+        has_body: bool = True,
+        limit_ns: int = 0,
+    ) -> None:
         self.payload = payload
         self.owner = owner
         self.is_safe = is_safe
         self.has_body = has_body
+        self.limit_ns = limit_ns
         self.is_second_try = False
         self.connection: Any = None
-        self.answer = NO_ANSWER[Ending.BROKEN]
+        self.answer = _UNANSWERED
         self.sent_ns = 0
         self.first_byte_ns = 0
         self.done_ns = 0

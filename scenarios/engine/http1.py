@@ -9,17 +9,52 @@ from __future__ import annotations
 
 from typing import Final
 
+from scenarios.dialects.interface import Answer
+from scenarios.outcomes import Ending
+
 HEAD_BYTES_MAX: Final = 64 * 1024
 BODY_BYTES_MAX: Final = 32 * 1024 * 1024
 CHUNK_LINE_BYTES_MAX: Final = 1024
 INTERIM_ANSWERS_MAX: Final = 8
 _DIGITS_MAX: Final = 12
+_LENGTH_MARK: Final = b"\r\ncontent-length:"
 
 _HEAD, _BODY, _UNTIL_CLOSE, _CHUNK_LINE, _CHUNK, _CHUNK_END, _TRAILER, _DONE = range(8)
 
 
 class NotHttp(ValueError):
     """The target answered with what is not HTTP/1.1, or with too much of it."""
+
+
+def whole_answer(received: bytes) -> Answer | None:
+    """Return the answer when *received* is all of it and nothing is unusual about it, else None.
+
+    The usual answer comes in one piece on a connection that stays open, and this takes a third of
+    the time of an `AnswerReader`, which decides whatever is left. Where this answers, both agree.
+    """
+    end = received.find(b"\r\n\r\n")
+    status = received[9:12]
+    if (
+        not 0 < end <= HEAD_BYTES_MAX
+        or received[:9] != b"HTTP/1.1 "
+        or received[12:13] != b" "
+        or not b"200" <= status <= b"599"
+        or not status.isdigit()
+        or status in (b"204", b"304")
+    ):
+        return None
+    head = received[: end + 2]
+    lower = head.lower()
+    if lower.find(b"\r\nconnection:") >= 0 or lower.find(b"\r\ntransfer-encoding:") >= 0:
+        return None
+    start = lower.find(_LENGTH_MARK)
+    if start < 0 or lower.find(_LENGTH_MARK, start + 1) >= 0:
+        return None
+    start += len(_LENGTH_MARK)
+    digits = lower[start : lower.find(b"\r\n", start)].strip()
+    if not digits.isdigit() or len(digits) > _DIGITS_MAX or int(digits) != len(received) - end - 4:
+        return None
+    return Answer(Ending.ANSWERED, int(status), head, received[end + 4 :])
 
 
 class AnswerReader:
@@ -34,11 +69,8 @@ class AnswerReader:
         "head", "is_reusable", "status",
     )  # fmt: skip
 
-    def __init__(self) -> None:
-        self.reset(has_body=True)
-
-    def reset(self, *, has_body: bool) -> None:
-        """Make ready for the next answer. *has_body*: False for an answer to HEAD."""
+    def __init__(self, *, has_body: bool = True) -> None:
+        """*has_body*: False for an answer to HEAD."""
         self.status = 0
         self.head = b""
         self.body = b""
@@ -57,6 +89,10 @@ class AnswerReader:
         """Whether the whole answer was read."""
         return self._state == _DONE
 
+    def answer(self) -> Answer:
+        """Return what was read, once it is whole."""
+        return Answer(Ending.ANSWERED, self.status, self.head, self.body)
+
     def feed(self, received: bytes) -> bool:
         """Take *received* in; returns whether the answer is whole. Raises `NotHttp`."""
         if self._state == _HEAD:
@@ -67,10 +103,6 @@ class AnswerReader:
             self._take_head(buffer[: end + 2])
             received = buffer[end + 4 :]
             self._buffer = b""
-            if self._state == _BODY and len(received) == self._needed:  # the usual answer
-                self.body = received
-                self._state = _DONE
-                return True
             if self._state == _HEAD:  # an interim answer was skipped
                 return self.feed(received) if received else False
         return self._take_body(received)

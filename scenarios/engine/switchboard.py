@@ -44,10 +44,17 @@ class Switchboard:
         """Look the target up. Raises `OSError` when its host is unknown."""
         self._target.resolve()
 
-    def dispatch(self, request: Request, owner: Any, *, is_safe: bool) -> None:
-        """Send *request* for *owner*; `finished` gets the exchange. *is_safe*: may go out twice."""
+    def dispatch(
+        self, request: Request, owner: Any, *, is_safe: bool, limit_ns: int = 0
+    ) -> Exchange:
+        """Send *request* for *owner*; `finished` gets the exchange. *is_safe*: may go out twice.
+
+        *limit_ns*: how long the answer may take; 0: as long as any other.
+        """
         pool, payload = self._route(request)
-        pool.send(Exchange(payload, owner, is_safe=is_safe))
+        exchange = Exchange(payload, owner, is_safe=is_safe, limit_ns=limit_ns)
+        pool.send(exchange)
+        return exchange
 
     def _route(self, request: Request) -> tuple[Pool, bytes]:
         target = request.target
@@ -83,6 +90,21 @@ class Switchboard:
     def connections_opened(self) -> int:
         """Connections opened so far: near the number open when keep-alive works."""
         return sum(pool.opened_count for pool in self._pools.values())
+
+    @property
+    def in_flight(self) -> int:
+        """Requests sent and not yet ended; what waits for a connection is not among them."""
+        return sum(len(pool.in_flight) for pool in self._pools.values())
+
+    @property
+    def closed_by_target(self) -> int:
+        """How often the target closed a connection, after an answer or while it was idle."""
+        return sum(pool.closed_by_target for pool in self._pools.values())
+
+    @property
+    def resent(self) -> int:
+        """Requests that met a closed door and went out once more, as the same exchange."""
+        return sum(pool.resent_count for pool in self._pools.values())
 
     @property
     def own_shortages(self) -> int:

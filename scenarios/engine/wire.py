@@ -26,7 +26,7 @@ from gevent.monkey import get_original
 
 from scenarios.dialects.interface import Answer
 from scenarios.engine.exchange import NO_ANSWER, Address, Exchange, resolve
-from scenarios.engine.http1 import AnswerReader, NotHttp
+from scenarios.engine.http1 import AnswerReader, NotHttp, whole_answer
 from scenarios.engine.tls import Encryption, HandshakeFailed
 from scenarios.outcomes import Ending
 
@@ -46,14 +46,14 @@ class _Connection:
     """One socket: connecting, encrypting, idle or busy with one exchange."""
 
     __slots__ = (
-        "_encryption", "_outgoing", "_pool", "_socket", "_watcher", "exchange", "idle_since_ns",
-        "is_connected", "is_reused", "reader", "started_ns",
+        "_encryption", "_outgoing", "_pool", "_reader", "_socket", "_watcher", "exchange",
+        "idle_since_ns", "is_connected", "is_reused", "started_ns",
     )  # fmt: skip
 
     def __init__(self, pool: Pool, exchange: Exchange) -> None:
         self._pool = pool
         self.exchange: Exchange | None = exchange
-        self.reader = AnswerReader()
+        self._reader: AnswerReader | None = None  # only for an answer that comes in pieces
         self.is_connected = False
         self.is_reused = False
         self.started_ns = exchange.sent_ns
@@ -76,10 +76,11 @@ class _Connection:
 
     def begin(self, exchange: Exchange) -> None:
         """Send *exchange* on this idle connection."""
+        assert self.exchange is None, "a connection carries one exchange at a time"
         exchange.connection = self
         self.exchange = exchange
         self.is_reused = True
-        self._send_request()
+        self._write(self._encoded(exchange.payload))
 
     def close(self) -> None:
         """Give up the socket. Idempotent; ends no exchange."""
@@ -110,7 +111,7 @@ class _Connection:
             self._continue_handshake(b"")
             return
         self._watch(_READ, self._on_readable)
-        self._send_request()
+        self._send_waiting_request()
 
     def _continue_handshake(self, received: bytes) -> None:
         assert self._encryption is not None
@@ -119,22 +120,20 @@ class _Connection:
         except HandshakeFailed:
             self._end(Ending.NOTHING_SENT)
             return
-        self._write(self._encryption.outgoing())
+        if outgoing := self._encryption.outgoing():
+            self._write(outgoing)
         if is_ready:
-            self._send_request()
+            self._send_waiting_request()
 
-    def _send_request(self) -> None:
-        exchange = self.exchange
-        assert exchange is not None
-        self.reader.reset(has_body=exchange.has_body)
-        payload = exchange.payload
-        if self._encryption is not None:
-            payload = self._encryption.encrypt(payload)
-        self._write(payload)
+    def _send_waiting_request(self) -> None:
+        """Send what this connection was opened for, unless it ended in the meantime."""
+        if self.exchange is not None:
+            self._write(self._encoded(self.exchange.payload))
+
+    def _encoded(self, payload: bytes) -> bytes:
+        return payload if self._encryption is None else self._encryption.encrypt(payload)
 
     def _write(self, payload: bytes) -> None:
-        if not payload:
-            return
         if self._outgoing:
             self._outgoing += payload
             return
@@ -171,23 +170,20 @@ class _Connection:
         except _BLOCKED:
             return
         except OSError:
-            self._closed_by_target()
-            return
+            received = b""
         if not received:
             self._closed_by_target()
-            return
-        if self._encryption is not None:
-            self._take_encrypted(received)
+        elif self._encryption is not None:
+            self._take_encrypted(self._encryption, received)
         else:
             self._take(received)
 
-    def _take_encrypted(self, received: bytes) -> None:
-        assert self._encryption is not None
-        if not self._encryption.is_ready:
+    def _take_encrypted(self, encryption: Encryption, received: bytes) -> None:
+        if not encryption.is_ready:
             self._continue_handshake(received)
             return
         try:
-            plain = self._encryption.decrypt(received)
+            plain = encryption.decrypt(received)
         except ssl.SSLError:
             self._closed_by_target()
             return
@@ -199,40 +195,53 @@ class _Connection:
         if exchange is None:
             self.close()  # an answer that nobody asked for
             return
-        if exchange.first_byte_ns == 0:
-            exchange.first_byte_ns = monotonic_ns()
+        # Before the bytes are looked at: reading them is our time, not the target's.
+        now_ns = monotonic_ns()
+        reader = self._reader
+        if reader is None:
+            exchange.first_byte_ns = now_ns
+            answer = whole_answer(received) if exchange.has_body else None
+            if answer is not None:
+                self._answered(exchange, answer, now_ns, is_reusable=True)
+                return
+            reader = self._reader = AnswerReader(has_body=exchange.has_body)
         try:
-            is_done = self.reader.feed(received)
+            is_done = reader.feed(received)
         except NotHttp:
             self._end(Ending.BROKEN)
             return
         if is_done:
-            self._answered(exchange)
+            self._answered(exchange, reader.answer(), now_ns, is_reusable=reader.is_reusable)
 
-    def _answered(self, exchange: Exchange) -> None:
-        reader = self.reader
-        exchange.done_ns = monotonic_ns()
-        exchange.answer = Answer(Ending.ANSWERED, reader.status, reader.head, reader.body)
+    def _answered(
+        self, exchange: Exchange, answer: Answer, done_ns: int, *, is_reusable: bool
+    ) -> None:
+        exchange.done_ns = done_ns
+        exchange.answer = answer
         exchange.connection = None
         self.exchange = None
+        self._reader = None
+        pool = self._pool
         # The connection is free before the exchange ends: the next step may need it at once.
-        if reader.is_reusable and not self._outgoing:
-            self.idle_since_ns = exchange.done_ns
-            self._pool.release(self)
+        if is_reusable and not self._outgoing:
+            self.idle_since_ns = done_ns
+            pool.release(self)
         else:
+            pool.closed_by_target += 1
             self.close()
-        self._pool.finished(exchange)
+        pool.finished(exchange)
 
     def _closed_by_target(self) -> None:
-        exchange = self.exchange
+        exchange, reader = self.exchange, self._reader
         if exchange is None:
+            self._pool.closed_by_target += 1
             self.close()
         elif not self.is_connected or (
             self._encryption is not None and not self._encryption.is_ready
         ):
             self._end(Ending.NOTHING_SENT)
-        elif exchange.first_byte_ns and self.reader.finish():
-            self._answered(exchange)
+        elif reader is not None and reader.finish():
+            self._answered(exchange, reader.answer(), monotonic_ns(), is_reusable=False)
         else:
             self._end(Ending.BROKEN)
 
@@ -246,6 +255,7 @@ class _Connection:
         is_stale = self.is_reused and exchange.first_byte_ns == 0 and not exchange.is_second_try
         if is_stale and (exchange.is_safe or ending is Ending.NOTHING_SENT):
             exchange.is_second_try = True
+            self._pool.resent_count += 1
             self._pool.connect(exchange)
             return
         self._pool.fail(exchange, ending)
@@ -264,7 +274,8 @@ class Pool:
 
     *finished* is called in the hub with each ended exchange; *guarded* wraps every callback, so
     that a defect of ours ends the load instead of vanishing in the hub. *limit*: connections at
-    once; what exceeds it waits, and its `sent_ns` is when its turn came.
+    once; what exceeds it waits, and its `sent_ns` is when its turn came. *timeout_s*: how long an
+    answer may take where the exchange itself sets no limit.
     """
 
     def __init__(
@@ -282,6 +293,7 @@ class Pool:
         self.guarded = guarded
         self.limit = limit
         self.timeout_ns = int(timeout_s * 1e9)
+        self._shortest_limit_ns = self.timeout_ns
         self.tls = tls
         self.loop = get_hub().loop
         self.fixed_headers = f"Host: {address.authority}\r\nUser-Agent: monthend\r\nAccept: */*\r\n"
@@ -291,6 +303,8 @@ class Pool:
         self.idle: dict[_Connection, None] = {}  # in order of release
         self.open_count = 0
         self.opened_count = 0
+        self.closed_by_target = 0  # after an answer or while idle
+        self.resent_count = 0
         self.exhausted_count = 0
         self._open: set[_Connection] = set()
         self._waiting: deque[Exchange] = deque()
@@ -302,6 +316,10 @@ class Pool:
     def send(self, exchange: Exchange) -> None:
         """Send *exchange* on an idle or a new connection, or when its turn comes."""
         exchange.sent_ns = monotonic_ns()
+        if exchange.limit_ns == 0:
+            exchange.limit_ns = self.timeout_ns
+        elif exchange.limit_ns < self._shortest_limit_ns:
+            self._shortest_limit_ns = exchange.limit_ns
         self.in_flight[exchange] = None
         if self.idle:
             self.idle.popitem()[0].begin(exchange)
@@ -372,7 +390,7 @@ class Pool:
             if now_ns - connection.started_ns < CONNECT_TIMEOUT_NS:
                 break
             connection.give_up(Ending.NOTHING_SENT)
-        for exchange in self._overdue(now_ns - self.timeout_ns):
+        for exchange in self._overdue(now_ns):
             self._give_up(exchange)
         # The longest idle stand first: the last one released is the first one used again.
         while self.idle:
@@ -391,12 +409,14 @@ class Pool:
         for connection in list(self._open):
             connection.close()
 
-    def _overdue(self, sent_before_ns: int) -> list[Exchange]:
+    def _overdue(self, now_ns: int) -> list[Exchange]:
         overdue = []
-        for exchange in self.in_flight:
-            if exchange.sent_ns > sent_before_ns:
+        for exchange in self.in_flight:  # in the order in which they were sent
+            age_ns = now_ns - exchange.sent_ns
+            if age_ns < self._shortest_limit_ns:
                 break
-            overdue.append(exchange)
+            if age_ns >= exchange.limit_ns:
+                overdue.append(exchange)
         return overdue
 
     def _give_up(self, exchange: Exchange) -> None:

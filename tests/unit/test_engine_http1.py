@@ -12,6 +12,7 @@ from scenarios.engine.http1 import (
     HEAD_BYTES_MAX,
     AnswerReader,
     NotHttp,
+    whole_answer,
 )
 
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -48,18 +49,45 @@ def test_an_answer_is_read_whole_at_any_split(answer, body, is_reusable):
         assert (reader.body, reader.is_reusable) == (body, is_reusable)
 
 
-def test_a_reader_is_used_again_without_a_trace():
-    reader = AnswerReader()
-    reader.feed(OK + b"Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n")
-    reader.reset(has_body=True)
+def test_the_usual_answer_needs_no_reader():
+    answer = whole_answer(OK + b"X: y\r\nContent-LENGTH:  5 \r\nX: y\r\n\r\nhello")
 
-    assert reader.feed(OK + b"Content-Length: 1\r\n\r\ny")
-    assert (reader.body, reader.is_reusable) == (b"y", True)
+    assert answer is not None
+    assert (answer.status, answer.body) == (200, b"hello")
+    assert answer.header("x") == "y"
+
+
+HEAD_LINES = st.lists(
+    st.sampled_from(
+        [b"Content-Length: 5", b"content-length:5 ", b"Content-Length: 05", b"Content-Length: +5",
+         b"Content-Length: 4", b"Content-Length : 5", b"X: Content-Length: 5", b"Connection: close",
+         b"Connection: keep-alive", b"Transfer-Encoding: chunked", b"Content-Length: 5\r", b"",
+         b"X"]
+    ),
+    max_size=4,
+)  # fmt: skip
+STATUS_LINES = st.sampled_from(
+    [b"HTTP/1.1 200 OK", b"HTTP/1.1 503 ", b"HTTP/1.1 200", b"HTTP/1.0 200 OK", b"HTTP/1.1 204 No",
+     b"HTTP/1.1 304 X", b"HTTP/1.1 100 X", b"HTTP/1.1 999 X", b"HTTP/1.1 2x0 X", b"HTTP/1.1 2000 X",
+     b"http/1.1 200 OK"]
+)  # fmt: skip
+
+
+@given(STATUS_LINES, HEAD_LINES, st.sampled_from([b"", b"hell", b"hello", b"hello!"]))
+def test_the_short_way_never_reads_an_answer_otherwise_than_the_reader(status_line, lines, body):
+    received = b"\r\n".join([status_line, *lines, b"", b""]) + body
+
+    answer = whole_answer(received)
+
+    if answer is not None:
+        reader = AnswerReader()
+        assert reader.feed(received)
+        assert reader.answer() == answer
+        assert reader.is_reusable
 
 
 def test_an_answer_to_head_has_no_body_whatever_its_length_says():
-    reader = AnswerReader()
-    reader.reset(has_body=False)
+    reader = AnswerReader(has_body=False)
 
     assert reader.feed(OK + b"Content-Length: 5\r\n\r\n")
     assert reader.is_reusable
