@@ -6,6 +6,7 @@ for all, so that a load process may die at any moment without taking the harness
 
 from __future__ import annotations
 
+import os
 import secrets
 import signal
 import sys
@@ -25,6 +26,7 @@ from harness.progress import Pulse
 from harness.run_folder import RunFolder
 from harness.targets import Target
 from scenarios.arrivals import LoadPlan
+from scenarios.dialects import anywhere
 
 LOCUSTFILE: Final = "scenarios/month_end.py"
 # One process drives the whole month end on a twentieth of its cores' time (design.md §7: 50-100 us
@@ -247,7 +249,7 @@ def start_load(
         demand=plan.demand,
         duration_s=options.duration_s,
         has_faults=bool(preparation.fault_names),
-        dialect=options.dialect,
+        dialect=anywhere(options.dialect),
         sessions_csv=str(target.sessions_csv) if target.sessions_csv else None,
         out_dir=str(folder.path.resolve()),
         process_count=PROCESS_COUNT,
@@ -270,8 +272,17 @@ def _start_process(order: LoadOrder, index: int, url: str, folder: RunFolder) ->
          "--monthend-load", str(path)),
         name=f"load process {index}",
         log=folder.logs / f"load-{index}.log",
+        environment=_import_path(order.dialect),
     )  # fmt: skip
     return LoadProcess(index, child, folder.readings / f"load-{index}.jsonl")
+
+
+def _import_path(dialect: str) -> dict[str, str]:
+    """Have a dialect that is named by its module be found where the command was given."""
+    if "." not in dialect or dialect.endswith(".py"):
+        return {}
+    folders = (os.environ.get("PYTHONPATH", ""), os.getcwd())
+    return {"PYTHONPATH": os.pathsep.join(filter(None, folders))}
 
 
 def _not_ready(process: LoadProcess, what: str) -> BadSetup:

@@ -15,7 +15,7 @@ from harness.failures import BadSetup
 from harness.faults.catalogue import FAULTS, parse_fault_names
 from harness.options import Options
 from scenarios.arrivals import LoadPlan, plan_load
-from scenarios.dialects import DIALECTS, by_name
+from scenarios.dialects import BadDialect, load_dialect
 from scenarios.dialects.interface import Dialect
 from scenarios.population import Composition, Population, build_population
 
@@ -50,7 +50,7 @@ def prepare(options: Options) -> Preparation:
     return Preparation(
         contract=contract,
         contract_bytes=contract_bytes,
-        dialect=_dialect(options.dialect),
+        dialect=read_dialect(options.dialect),
         population=population,
         plan=plan,
         fault_names=fault_names,
@@ -75,14 +75,12 @@ def _read_contract(options: Options) -> tuple[Contract, bytes]:
         ) from error
 
 
-def _dialect(name: str) -> Dialect:
-    if name not in DIALECTS:
-        raise BadSetup(
-            what="there is no such dialect",
-            where=f"--dialect {name}",
-            mend=f"write one of {', '.join(DIALECTS)}",
-        )
-    return by_name(name)
+def read_dialect(name: str) -> Dialect:
+    """Return the dialect called *name*. Raises `BadSetup`."""
+    try:
+        return load_dialect(name)
+    except BadDialect as error:
+        raise BadSetup(what=error.what, where=f"--dialect {name}", mend=error.mend) from error
 
 
 def _plan_with_faults(

@@ -16,23 +16,31 @@ from scenarios.outcomes import Ending
 class Request(NamedTuple):
     """One HTTP request. `target` is a path with query on the system under test, or, for another
     host (the identity provider), a whole http or https address.
+
+    `follow` is how many redirects may be followed for it; all of them are one sample, done when
+    the last answer is. `is_browsing`: cookies are kept for the person who asks and sent along,
+    compressed answers are announced and unpacked.
     """
 
     method: str
     target: str
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
+    follow: int = 0
+    is_browsing: bool = False
 
 
 class Answer(NamedTuple):
     """How an exchange ended and, when it was answered, with what. `head` is the raw status line
-    and headers, each line ended by CRLF.
+    and headers, each line ended by CRLF. `address` is where redirects led, whole; "" when none was
+    followed.
     """
 
     ending: Ending
     status: int = 0
     head: bytes = b""
     body: bytes = b""
+    address: str = ""
 
     def header(self, name: str) -> str | None:
         """Return the first header called *name* (any case), None when there is none."""
@@ -48,7 +56,32 @@ BookColumns = Mapping[str, Mapping[str, Sequence[Any]]]
 
 
 class Dialect(Protocol):
-    """The seam between the harness and one kind of system."""
+    """The seam between the harness and one kind of system.
+
+    `operations` are those that the system has; activities that need another are left out of the
+    plan. `health_path` answers 200 when the system is up. `version_path` gives a JSON object with
+    a `name`, "" where there is none. `has_books`: the final books can be read.
+    """
+
+    @property
+    def operations(self) -> frozenset[str]:
+        """Names out of `scenarios.demand.OPERATIONS`."""
+        ...
+
+    @property
+    def health_path(self) -> str:
+        """Path that answers 200 to anybody while the system is up."""
+        ...
+
+    @property
+    def version_path(self) -> str:
+        """Path at which the system says what it is, "" for none."""
+        ...
+
+    @property
+    def has_books(self) -> bool:
+        """Whether `read_books_requests` and `parse_books` do anything."""
+        ...
 
     def request(self, step: Step, token: str) -> Request:
         """Translate *step*, asked by the holder of *token* (empty when not signed in)."""

@@ -15,6 +15,7 @@ from urllib.parse import quote, urlsplit
 import orjson
 
 from contracts.records import Failure, Outcome
+from scenarios.demand import OPERATIONS
 from scenarios.dialects.interface import Answer, BookColumns, Request
 from scenarios.dialects.reference_books import parse_books
 from scenarios.dialects.reference_papers import PAPERS
@@ -100,6 +101,11 @@ def _uuid_text(key: tuple[int, int]) -> str:
 
 class ReferenceDialect:
     """Speaks `contracts/ledger_api.yaml`."""
+
+    operations = frozenset(OPERATIONS)
+    health_path = "/readyz"
+    version_path = "/version"
+    has_books = True
 
     def request(self, step: Step, token: str) -> Request:
         """Translate *step*, asked by the holder of *token* (empty when not signed in)."""

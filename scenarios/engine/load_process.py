@@ -23,7 +23,7 @@ import orjson
 
 from scenarios.arrivals import plan_load
 from scenarios.country_playbook import country_playbook
-from scenarios.dialects import by_name
+from scenarios.dialects import load_dialect
 from scenarios.dialects.interface import Dialect
 from scenarios.dialects.replay import ReplayDialect
 from scenarios.engine.exchange import address_of, resolve
@@ -244,7 +244,7 @@ def _planned(order: LoadOrder) -> tuple[Playbook, Dialect, str]:
         seed=order.seed,
         key_salt=order.key_salt,
     )
-    return playbook, by_name(order.dialect), plan.sha256
+    return playbook, load_dialect(order.dialect), plan.sha256
 
 
 def _planned_replay(order: LoadOrder) -> tuple[Playbook, Dialect, str]:

@@ -13,7 +13,7 @@ from typing import Any, Final
 import orjson
 
 from scenarios.demand import Demand
-from scenarios.dialects import DIALECTS
+from scenarios.dialects import BadDialect, load_dialect
 from scenarios.levels import LEVELS
 from scenarios.population import Composition
 from scenarios.workload_plan import RATE_SCALE_MAX
@@ -69,7 +69,7 @@ class LoadOrder:
         self._check("level", self.level in LEVELS, f"one of {', '.join(LEVELS)}")
         self._check("demand", self.demand in list(Demand), f"one of {', '.join(Demand)}")
         self._check("composition", self.composition in list(Composition), "one of A, B, C")
-        self._check("dialect", self.dialect in DIALECTS, f"one of {', '.join(DIALECTS)}")
+        self._check_dialect()
         self._check("scale", 0 < self.scale <= 1, "above 0 and at most 1")
         self._check("duration_s", 0 < self.duration_s <= DURATION_S_MAX, "up to a week")
         self._check("request_timeout_s", 0 < self.request_timeout_s <= 600, "up to 600 s")
@@ -81,6 +81,14 @@ class LoadOrder:
             "rate_scale", 0 < self.rate_scale <= RATE_SCALE_MAX, f"up to {RATE_SCALE_MAX:g}"
         )
         self._check("seed", -(2**63) <= self.seed < 2**63, "an integer of 64 bits")
+
+    def _check_dialect(self) -> None:
+        try:
+            load_dialect(self.dialect)
+        except BadDialect as error:
+            raise BadLoadOrder(
+                what=error.what, where=f"dialect {self.dialect!r}", mend=error.mend
+            ) from error
 
     def _check(self, name: str, holds: bool, wanted: str) -> None:
         if not holds:

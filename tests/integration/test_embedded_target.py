@@ -19,7 +19,7 @@ from harness.targets.embedded import EmbeddedOptions, EmbeddedTarget, start_embe
 from harness.targets.remote import remote_target
 from harness.targets.workers import Workers, reserve_port
 from harness.warm_up import warm_up
-from scenarios.dialects import by_name
+from scenarios.dialects import load_dialect
 from scenarios.population import Population, build_population
 
 LIMIT_S = 15.0
@@ -67,7 +67,7 @@ def test_it_says_what_it_is(target: EmbeddedTarget) -> None:
 def test_both_workers_answer_and_people_are_signed_in(target: EmbeddedTarget) -> None:
     assert len(target.processes(ProcessRole.APP)) == 2
     answered = warm_up(
-        url=target.url, dialect=by_name("reference"), sessions_csv=target.sessions_csv
+        url=target.url, dialect=load_dialect("reference"), sessions_csv=target.sessions_csv
     )
     assert answered > 20
 
@@ -78,7 +78,7 @@ def test_the_books_of_all_units_are_read(
     token = read_auditor_token(target.sessions_csv)
     assert token
     report = read_books(
-        url=target.url, token=token, dialect=by_name("reference"), population=population,
+        url=target.url, token=token, dialect=load_dialect("reference"), population=population,
         fiscal_year=2569, into=tmp_path,
     )  # fmt: skip
     assert (report.unit_count, report.incomplete_count) == (len(population.units), 0)
@@ -93,7 +93,7 @@ def test_books_that_cannot_be_read_are_recorded_unit_by_unit(
     target: EmbeddedTarget, population: Population, tmp_path: Path
 ) -> None:
     report = read_books(
-        url=target.url, token="forged", dialect=by_name("reference"), population=population,
+        url=target.url, token="forged", dialect=load_dialect("reference"), population=population,
         fiscal_year=2569, into=tmp_path,
     )  # fmt: skip
     assert report.incomplete_count == len(population.units)
@@ -123,7 +123,7 @@ def test_the_ledger_works_again_after_its_database_crashed(target: EmbeddedTarge
     while not answered:
         assert time.monotonic() < limit, "the workers did not find their database again"
         answered = warm_up(
-            url=target.url, dialect=by_name("reference"), sessions_csv=target.sessions_csv
+            url=target.url, dialect=load_dialect("reference"), sessions_csv=target.sessions_csv
         )
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from contracts.records import BOOKS_COLUMNS, Failure, Outcome
 from scenarios.demand import OPERATIONS
-from scenarios.dialects import DIALECTS, by_name
+from scenarios.dialects import load_dialect
 from scenarios.dialects.interface import Answer
 from scenarios.journeys.forms import (
     Advance,
@@ -30,7 +30,7 @@ from scenarios.journeys.forms import (
 from scenarios.journeys.vocabulary import Step
 from scenarios.outcomes import Ending
 
-DIALECT = by_name("reference")
+DIALECT = load_dialect("reference")
 KEY = (0x0123456789AB4DEF, 0x8123456789ABCDEF)
 UUID_TEXT = "01234567-89ab-4def-8123-456789abcdef"
 BILL = DisbursementRequest(
@@ -529,9 +529,3 @@ def test_the_reads_of_the_books_ask_one_province_each():
         "/provinces/10/books?fiscal_year=2569", "/provinces/50/books?fiscal_year=2569",
     ]  # fmt: skip
     assert all(r.headers == (("Authorization", "Bearer T"),) for r in requests)
-
-
-def test_an_unknown_dialect_is_not_guessed():
-    assert "reference" in DIALECTS
-    with pytest.raises(KeyError):
-        by_name("referenc")
