@@ -20,7 +20,12 @@ GOOD: tuple[int, ...] = tuple(range(200, 400))
 class ReplayDialect:
     """Keeps the `Dialect` protocol for one workload."""
 
+    health_path = "/"
+    version_path = ""
+    has_books = False
+
     def __init__(self, workload: ReplayedWorkload) -> None:
+        self.operations = frozenset(one.name for one in workload.operations)
         self._requests = {one.name: _requests_of(one) for one in workload.operations}
         self._expected = {one.name: one.expected or GOOD for one in workload.operations}
 

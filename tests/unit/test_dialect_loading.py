@@ -103,7 +103,8 @@ def test_a_wrong_module_is_refused_in_one_line(module, text, said):
     ("name", "said"),
     [("referenc", "there is no such dialect"), ("", "there is no such dialect"),
      ("no_such_package.ours", "cannot be imported"), ("./nothing.py", "there is no such file"),
-     ("/tmp", "there is no such file"), ("..", "cannot be imported"), ("a\0b.py", "there is no such file")],
+     ("/tmp", "there is no such file"), ("..", "cannot be imported"),
+     ("a\0b.py", "there is no such file")],
 )  # fmt: skip
 def test_a_name_that_leads_nowhere_is_refused_in_one_line(name, said):
     with pytest.raises(BadDialect, match=said):
