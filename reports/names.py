@@ -209,6 +209,10 @@ OPERATIONS: Final = {
                                 "Post to another unit (must be refused)"),
     "spend_over_budget": _pair("เบิกเกินงบประมาณ (ต้องถูกปฏิเสธ)",
                                "Spend more than the budget (must be refused)"),
+    "submit_unbalanced_voucher": _pair("ส่งใบผ่านรายการที่เดบิตไม่เท่าเครดิต (ต้องถูกปฏิเสธ)",
+                                       "Submit a voucher out of balance (must be refused)"),
+    "submit_wrong_year": _pair("ส่งใบเสร็จที่พิมพ์ปี พ.ศ. ผิดช่อง (ต้องถูกปฏิเสธ)",
+                               "Submit a receipt with the wrong year (must be refused)"),
 }  # fmt: skip
 
 DOCUMENT_KINDS: Final = {

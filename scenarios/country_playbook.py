@@ -9,7 +9,7 @@ from typing import Final
 from contracts.terms import OperationKind
 from scenarios.arrivals import LoadPlan
 from scenarios.chance import mix
-from scenarios.demand import OPERATIONS, THINK_S, Activity, pace_of, requests_of
+from scenarios.demand import OPERATIONS, Activity, pace_of, requests_of
 from scenarios.journeys.casting import Casting
 from scenarios.journeys.catalogue import begin
 from scenarios.journeys.person import Person, sign_in
@@ -65,9 +65,8 @@ class CountryPlaybook:
 
     def pause_s(self, row: int, step: int) -> float:
         """Return the pause before planned request *step*; a page's own requests follow at once."""
-        if self._activity(row).is_burst:
-            return 0.0
-        return THINK_S * pace_of(self.seed[row], step) * self.think_scale
+        mean_s = self._activity(row).think_s(step)
+        return mean_s * pace_of(self.seed[row], step) * self.think_scale if mean_s else 0.0
 
     def planned_steps(self, row: int) -> Sequence[PlannedStep]:
         """Return every planned request of *row*."""
@@ -92,7 +91,7 @@ class CountryPlaybook:
             unit=unit,
             navigation=self.navigation[row],
             crew=crew,
-            pid=self.casting.pid(crew.visitor) if activity.name == "login" else "",
+            pid=self.casting.pid(crew.visitor) if activity.is_sign_in else "",
             stranger_unit=self.casting.stranger_unit(crew.clerk, seed) if is_curious else 0,
             day=self.day,
             seed=seed,

@@ -61,6 +61,9 @@ PEAK_MINUTE_FACTOR: Final = 1.6
 # Mean pause of a person between two requests; 32,322 people at 45 % duty and 20 s make 727 req/s,
 # which agrees with the 721 req/s of the open model.
 THINK_S: Final = 20.0
+# A person scans a code and confirms on the phone: 10 to 40 s (facts/domain.md §6.1), drawn here
+# from half to one and a half times the mean.
+HUMAN_DELAY_S: Final = 25.0
 NAVIGATION_SHARE: Final = Range(0.10, 0.20, 0.30)  # requests that lead nowhere, per useful request
 ACCOUNTS_ACTIVE_PER_SAO: Final = Range(3, 5, 6)
 SESSIONS_PER_ACCOUNT_DAY: Final = Range(1.2, 1.5, 2.0)
@@ -101,6 +104,8 @@ OPERATIONS: Final[dict[str, OperationKind]] = {
     "read_other_unit": OperationKind.PROBE,
     "post_to_other_unit": OperationKind.PROBE,
     "spend_over_budget": OperationKind.PROBE,
+    "submit_unbalanced_voucher": OperationKind.PROBE,
+    "submit_wrong_year": OperationKind.PROBE,
 }
 
 # What people open when they look around; a session's seed says where it begins in this ring.
@@ -114,7 +119,9 @@ class Activity:
     `variants` are sequences of equal length of which the session's seed picks one; most activities
     have one. `per_sao_month` counts how often an SAO does it in a month; all zero when it is paid
     out of the navigation overhead. `is_burst`: the page makes its requests by itself, without
-    anybody thinking in between. `role` is who begins.
+    anybody thinking in between. `human_delay_s` is the mean time that a person takes at the
+    identity provider, between the first request and the second. `role` is who begins; `each` stands
+    for every account in turn, which the session's seed names.
     """
 
     name: str
@@ -123,6 +130,7 @@ class Activity:
     variants: tuple[tuple[str, ...], ...]
     documents: int = 0  # documents made, as the estimate counts them
     is_burst: bool = False
+    human_delay_s: float = 0.0
 
     @property
     def requests(self) -> int:
@@ -140,7 +148,14 @@ class Activity:
 
     def think_s(self, step: int) -> float:
         """Mean pause before request *step* of this activity's own requests, before scaling."""
-        return 0.0 if step == 0 or self.is_burst else THINK_S
+        if self.is_burst:
+            return self.human_delay_s if step == 1 else 0.0
+        return 0.0 if step == 0 else THINK_S
+
+    @property
+    def is_sign_in(self) -> bool:
+        """Whether it begins at the identity provider."""
+        return self.operations[0] == "start_login"
 
 
 _NONE: Final = Range(0, 0, 0)
@@ -154,6 +169,9 @@ def _logins_per_sao_month() -> Range:
     return Range(logins(Demand.LOW), logins(Demand.BASE), logins(Demand.HIGH))
 
 
+_LOGIN: Final = (
+    "start_login", "finish_login", "view_me", "view_overview", "view_periods", "view_worklist",
+)  # fmt: skip
 _PAY_SUPPLIER: Final = (
     # The clerk prepares the request: 10.
     "view_overview", "view_worklist", "find_payees", "view_chart_of_accounts", "view_budget",
@@ -212,8 +230,7 @@ ACTIVITIES: Final[tuple[Activity, ...]] = (
     ),
     Activity(
         name="login", role="any", per_sao_month=_logins_per_sao_month(), is_burst=True,
-        variants=(("start_login", "finish_login", "view_me", "view_overview", "view_periods",
-                   "view_worklist"),),
+        variants=(_LOGIN,),
     ),
     Activity(
         name="browse", role="any", per_sao_month=_NONE,
@@ -236,6 +253,39 @@ ACTIVITIES: Final[tuple[Activity, ...]] = (
     ),
     Activity(
         name="overspend", role="clerk", per_sao_month=_NONE, variants=(("spend_over_budget",),),
+    ),
+    # What only some scenarios plan.
+    Activity(
+        name="morning_login", role="each", per_sao_month=_NONE, is_burst=True,
+        human_delay_s=HUMAN_DELAY_S, variants=(_LOGIN,),
+    ),
+    Activity(
+        name="enrol", role="each", per_sao_month=_NONE, is_burst=True,
+        human_delay_s=HUMAN_DELAY_S,
+        variants=(("start_login", "finish_login", "view_me", "view_overview"),),
+    ),
+    Activity(
+        name="month_reports", role="clerk", per_sao_month=_NONE,
+        variants=(("view_periods", "report_trial_balance", "report_receipts_payments",
+                   "report_budget_execution", "report_daily_cash"),),
+    ),
+    Activity(
+        name="year_close", role="director", per_sao_month=_NONE,
+        variants=(("view_overview", "view_periods", "view_worklist", "report_trial_balance",
+                   "close_period", "report_trial_balance", "report_receipts_payments",
+                   "report_budget_execution", "close_period", "view_periods",
+                   "post_into_closed_period"),),
+    ),
+    Activity(
+        name="mistaken_paper", role="clerk", per_sao_month=_NONE,
+        variants=(("view_chart_of_accounts", "list_documents", "submit_unbalanced_voucher",
+                   "create_journal_voucher", "view_document"),
+                  ("view_chart_of_accounts", "list_documents", "submit_wrong_year",
+                   "create_receipt", "view_document")),
+    ),
+    Activity(
+        name="abandoned_form", role="clerk", per_sao_month=_NONE,
+        variants=(("view_chart_of_accounts", "view_budget", "find_payees"),),
     ),
 )  # fmt: skip
 ACTIVITY_BY_NAME: Final[dict[str, Activity]] = {activity.name: activity for activity in ACTIVITIES}
@@ -272,7 +322,7 @@ def requests_of(activity: Activity, *, seed: int, navigation: int) -> tuple[Plan
     return tuple(
         PlannedRequest(
             operation,
-            0.0 if step == 0 or activity.is_burst else THINK_S * pace_of(seed, step),
+            activity.think_s(step) * pace_of(seed, step),
         )
         for step, operation in enumerate(operations)
     )

@@ -71,6 +71,8 @@ _REFUSALS: Final[dict[str, tuple[int, ...]]] = {
     "read_other_unit": (403, 404),
     "post_to_other_unit": (403, 404),
     "spend_over_budget": (409, 422),
+    "submit_unbalanced_voucher": (422,),
+    "submit_wrong_year": (409, 422),
 }
 _ALTERED_REFUSALS: Final = (409, 422)
 

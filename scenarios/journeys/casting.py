@@ -53,7 +53,10 @@ class Casting:
         clerks = actors.clerks
         bits = mix(seed ^ _CAST)
         clerk = first = visitor = clerks[bits % len(clerks)]
-        if activity.role == "any":
+        if activity.role == "each":
+            own = self._population.unit(unit)
+            first = visitor = unit * ACCOUNTS_PER_UNIT + 1 + seed % own.accounts
+        elif activity.role == "any":
             people = (clerk, actors.checker, actors.approver, actors.director)
             first = visitor = people[(bits >> 32) % len(people)]
         elif activity.role == "director":

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from scenarios.demand import navigation_operations
-from scenarios.journeys import clerk, finance_director, provincial_office
+from scenarios.journeys import clerk, finance_director, newcomer, provincial_office
 from scenarios.journeys.person import Person
 from scenarios.journeys.vocabulary import Journey, Visit
 
@@ -30,6 +30,12 @@ JOURNEYS: Final[dict[str, Callable[[Visit], Journey]]] = {
     "provincial_refresh": provincial_office.refresh_dashboard,
     "curious": clerk.pry,
     "overspend": clerk.overspend,
+    "morning_login": clerk.log_in,
+    "enrol": newcomer.enrol,
+    "month_reports": clerk.print_month_reports,
+    "year_close": finance_director.close_year,
+    "mistaken_paper": newcomer.correct_a_mistake,
+    "abandoned_form": newcomer.leave_the_form,
 }
 
 

@@ -161,16 +161,12 @@ def lend_and_clear(visit: Visit) -> Journey:
     yield clerk.view_document(clearing.document)
 
 
-def adjust_books(visit: Visit) -> Journey:
-    """A manual voucher takes an unpaid invoice into the books of the month."""
-    clerk = Clerk(visit, visit.crew.clerk)
-    yield clerk.view_periods()
-    yield clerk.view_chart_of_accounts()
-    yield clerk.list_documents()
-    materials_satang = visit.draw.amount_satang(VOUCHER_SATANG)
-    utilities_satang = visit.draw.amount_satang(VOUCHER_SATANG)
-    accrual = JournalVoucher(
-        date=visit.day.date,
+def accrual_drawn(draw: Draw, date: str) -> JournalVoucher:
+    """Draw a voucher that takes two unpaid invoices into the books."""
+    materials_satang = draw.amount_satang(VOUCHER_SATANG)
+    utilities_satang = draw.amount_satang(VOUCHER_SATANG)
+    return JournalVoucher(
+        date=date,
         description="ตั้งค้างจ่ายประจำเดือน",
         lines=(
             (MATERIALS_EXPENSE, materials_satang, 0),
@@ -178,6 +174,15 @@ def adjust_books(visit: Visit) -> Journey:
             (PAYABLES, 0, materials_satang + utilities_satang),
         ),
     )
+
+
+def adjust_books(visit: Visit) -> Journey:
+    """A manual voucher takes an unpaid invoice into the books of the month."""
+    clerk = Clerk(visit, visit.crew.clerk)
+    yield clerk.view_periods()
+    yield clerk.view_chart_of_accounts()
+    yield clerk.list_documents()
+    accrual = accrual_drawn(visit.draw, visit.day.date)
     voucher = yield clerk.hand_in("create_journal_voucher", accrual)
     if not voucher.is_ok:
         return
@@ -231,6 +236,17 @@ def print_report(visit: Visit) -> Journey:
     reports = ("report_trial_balance", "report_receipts_payments", "report_budget_execution")
     yield clerk.view_periods()
     yield clerk.report(reports[visit.seed % len(reports)], visit.day.period)
+
+
+def print_month_reports(visit: Visit) -> Journey:
+    """All heavy reports of the month before, as every unit wants them on the first working day."""
+    clerk = Clerk(visit, visit.crew.clerk)
+    month = visit.day.closing_period
+    yield clerk.view_periods()
+    yield clerk.report("report_trial_balance", month)
+    yield clerk.report("report_receipts_payments", month)
+    yield clerk.report("report_budget_execution", month)
+    yield clerk.report("report_daily_cash", visit.day.date)
 
 
 def log_in(visit: Visit) -> Journey:

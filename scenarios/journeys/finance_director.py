@@ -1,6 +1,6 @@
 """The finance director's work: payments, and closing the month.
 
-The month-end journey ends with a posting into the month just closed. A right ledger refuses it.
+The journeys that close end with a posting into the month just closed. A right ledger refuses it.
 """
 
 from __future__ import annotations
@@ -72,5 +72,30 @@ def close_month(visit: Visit) -> Journey:
         return
     yield director.view_periods()
     # A clerk may post receipts, so that the period alone is the reason to refuse this one.
+    clerk = Person(visit, visit.crew.clerk)
+    yield clerk.hand_in("post_into_closed_period", late_receipt(visit), expects_refusal=True)
+
+
+def close_year(visit: Visit) -> Journey:
+    """Close the year's last two months, with the reports that the year's end asks for.
+
+    Months are closed in order, so the last one waits for the one before. That the year stays closed
+    is seen by a posting that must be refused.
+    """
+    director = FinanceDirector(visit, visit.crew.director)
+    yield director.view_overview()
+    yield director.view_periods()
+    yield director.view_worklist()
+    yield director.report("report_trial_balance", visit.day.closing_period)
+    closed = yield director.close_period(visit.day.closing_period)
+    if not closed.is_ok:
+        return
+    yield director.report("report_trial_balance", visit.day.period)
+    yield director.report("report_receipts_payments", visit.day.period)
+    yield director.report("report_budget_execution", visit.day.period)
+    closed = yield director.close_period(visit.day.period)
+    if not closed.is_ok:
+        return
+    yield director.view_periods()
     clerk = Person(visit, visit.crew.clerk)
     yield clerk.hand_in("post_into_closed_period", late_receipt(visit), expects_refusal=True)

@@ -21,6 +21,7 @@ import struct
 import sys
 import time
 from collections import Counter
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,13 @@ LISTS = {
 SHED = (503, {"Retry-After": "0"}, {"code": "shed"})
 
 
+YEAR_MAX = 2400  # a year above it is a Buddhist one
 BUDGET_DIGITS_MAX = 12  # below a thousand million baht, with point and satang
+
+
+def is_balanced(lines: list[dict[str, str]]) -> bool:
+    debit = sum(Decimal(line.get("debit", 0)) for line in lines)
+    return debit == sum(Decimal(line.get("credit", 0)) for line in lines)
 
 
 class Ledger:
@@ -79,6 +86,10 @@ class Ledger:
         if len(parts) == 1:
             if len(str(form.get("amount", ""))) > BUDGET_DIGITS_MAX:
                 return 422, {}, {"code": "budget-exceeded"}
+            if parts[0] == "journal-vouchers" and not is_balanced(form["lines"]):
+                return 422, {}, {"code": "invalid"}
+            if int(form["date"][:4]) > YEAR_MAX:
+                return 409, {}, {"code": "period-closed"}
             return self._made(unit, KINDS[parts[0]], form["date"])
         document = self.documents[int(parts[1])]
         match parts[2]:

@@ -176,7 +176,8 @@ def test_a_read_asks_the_agreed_address(operation, path):
 def test_every_operation_of_the_plan_can_be_said():
     said = {*READS, *(operation for operation, *_ in FORMS), "find_payees"}
     # Receipts and requests under another name.
-    probes = {"post_into_closed_period", "post_to_other_unit", "spend_over_budget"}
+    probes = {"post_into_closed_period", "post_to_other_unit", "spend_over_budget",
+              "submit_unbalanced_voucher", "submit_wrong_year"}  # fmt: skip
 
     assert OPERATIONS.keys() == said | probes | {"authorize_at_provider"}
 
@@ -343,6 +344,10 @@ def test_retry_after_is_read_with_care(text, seconds):
         ("spend_over_budget", 422, Failure.EXPECTED_REFUSAL),
         ("spend_over_budget", 409, Failure.EXPECTED_REFUSAL),
         ("spend_over_budget", 201, Failure.WRONG_ANSWER),
+        ("submit_unbalanced_voucher", 422, Failure.EXPECTED_REFUSAL),
+        ("submit_unbalanced_voucher", 201, Failure.WRONG_ANSWER),
+        ("submit_wrong_year", 409, Failure.EXPECTED_REFUSAL),
+        ("submit_wrong_year", 201, Failure.WRONG_ANSWER),
         ("post_to_other_unit", 403, Failure.EXPECTED_REFUSAL),
         ("post_to_other_unit", 404, Failure.EXPECTED_REFUSAL),
         ("post_to_other_unit", 201, Failure.WRONG_ANSWER),
