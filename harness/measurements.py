@@ -65,9 +65,13 @@ class ProbeSamples(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Measurements:
-    """One entry per sample. `operation` indexes `operations`; times are ns as in the records."""
+    """One entry per sample. `operation` indexes `operations`; times are ns as in the records.
+
+    `files` names each load process's file and its number of rows, in the order of the rows.
+    """
 
     operations: tuple[tuple[str, OperationKind], ...]
+    files: tuple[tuple[str, int], ...]
     planned_ns: Int64
     sent_ns: Int64
     done_ns: Int64
@@ -194,7 +198,8 @@ def read_measurements(folder: Path) -> Measurements:
             row += batch.row_count
     _refuse_impossible(columns)
     _place_in_time(columns)
-    return Measurements(operations=operations, **columns)
+    files = tuple((path.stem, count) for path, count in zip(paths, file.row_counts, strict=True))
+    return Measurements(operations=operations, files=files, **columns)
 
 
 def _operations_of(

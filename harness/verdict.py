@@ -19,8 +19,8 @@ import orjson
 
 from contracts.records import FORMAT_VERSION, Bottleneck, Caveat, Phase
 from contracts.terms import EXIT_STATUS, Bilingual, Clause, Contract, Quantity, Verdict
+from harness.caveat_kinds import KINDS
 from harness.caveats import (
-    KINDS,
     caveats_of_books,
     caveats_of_load,
     violations_without_clause,

@@ -1,20 +1,17 @@
-"""Readings beside the samples: how busy the machine was, and what the load said about itself.
+"""Readings of the probes: how busy the machine was, and whether a probe lived to its end.
 
-Each fold takes what it can read and says when it could not read enough. A line that is broken is
-left out; a file cut short (no closing row) is known as such.
+Each fold takes what it can read and says when it could not read enough. A file cut short (no
+closing row) is known as such.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -22,32 +19,25 @@ import pyarrow.parquet as pq
 from contracts.records import READING_COLUMNS
 from harness.columns import EvidenceMissing, Int64
 
-LINES_MAX: Final = 1_000_000
 CLOSING_ROWS: Final = ("ended", "died")
 
 Shares = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LoadProgress:
-    """Self-reports of one load process: when, its CPU as a share of one core, did it finish."""
-
-    at_ns: Int64
-    cpu_share: Shares
-    has_finished: bool  # orderly, and carried its plan out
-    shortage_count: int  # requests for which the generator itself lacked descriptors or ports
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class HostCpu:
     """Share of all cores of the machine that were busy, by time.
 
-    `foreign_share` is the part of it that none of the run's own processes used.
+    `foreign_share` is the part of it that none of the run's own processes used. `steal_share` is
+    what the machine under this one took, `throttled_share` the time for which a quota stopped our
+    processes; both are not a number where nobody could read them.
     """
 
     at_ns: Int64
     share: Shares
     foreign_share: Shares
+    steal_share: Shares
+    throttled_share: Shares
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,18 +46,6 @@ class ProbeEnd:
 
     probe: str
     died_because: str
-
-
-def read_load_progress(folder: Path) -> Mapping[str, LoadProgress]:
-    """Read `load-<i>.jsonl` of every load process; files that cannot be opened are left out."""
-    progress = {}
-    for path in sorted(folder.glob("load-*.jsonl")):
-        try:
-            lines = path.read_bytes().splitlines()[:LINES_MAX]
-        except OSError:
-            continue
-        progress[path.stem] = _fold_progress(lines)
-    return progress
 
 
 def read_host_cpu(folder: Path) -> HostCpu:
@@ -84,7 +62,23 @@ def read_host_cpu(folder: Path) -> HostCpu:
     order = np.argsort(at_ns, kind="stable")
     at_ns, share = at_ns[order], share[order]
     own_share = _own_share(whole, at_ns)
-    return HostCpu(at_ns=at_ns, share=share, foreign_share=np.maximum(share - own_share, 0.0))
+    return HostCpu(
+        at_ns=at_ns,
+        share=share,
+        foreign_share=np.maximum(share - own_share, 0.0),
+        steal_share=_host_series(whole, "cpu_steal", at_ns),
+        throttled_share=_host_series(whole, "cpu_throttled", at_ns),
+    )
+
+
+def _host_series(table: pa.Table, name: str, at_ns: Int64) -> Shares:
+    """Return another series of the host at its readings; not a number where it has none."""
+    chosen = table.filter((pc.field("subject") == "host") & (pc.field("name") == name))
+    values = np.full(at_ns.size, np.nan)
+    places = np.searchsorted(at_ns, chosen["at_ns"].to_numpy())
+    within = places < at_ns.size
+    values[places[within]] = chosen["value"].to_numpy()[within]
+    return values
 
 
 def _own_share(table: pa.Table, at_ns: Int64) -> Shares:
@@ -150,32 +144,4 @@ def _read_probe(path: Path) -> pa.Table:
 def _unreadable(path: Path) -> EvidenceMissing:
     return EvidenceMissing(
         en=f"readings/{path.stem} cannot be read", th=f"อ่าน readings/{path.stem} ไม่ได้"
-    )
-
-
-def _fold_progress(lines: list[bytes]) -> LoadProgress:
-    at_ns: list[int] = []
-    cpu_share: list[float] = []
-    has_finished, shortages = False, 0
-    for line in lines:
-        try:
-            content: Any = orjson.loads(line)
-            event = content["event"]
-            if event == "finished":
-                has_finished = content.get("is_complete", True) is True
-            if event != "progress":
-                continue
-            at, share = int(content["at_ns"]), float(content["cpu_share"])
-            shortages = max(shortages, int(content.get("own_shortages", 0)))
-            if not (0 < at < 1 << 62 and math.isfinite(share)):
-                raise ValueError("out of range")
-        except (ValueError, KeyError, TypeError, OverflowError, AttributeError):
-            continue  # a second without a report, as when the last line was cut off
-        at_ns.append(at)
-        cpu_share.append(share)
-    return LoadProgress(
-        at_ns=np.array(at_ns, dtype=np.int64),
-        cpu_share=np.array(cpu_share, dtype=np.float64),
-        has_finished=has_finished,
-        shortage_count=shortages,
     )

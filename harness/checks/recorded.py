@@ -15,7 +15,8 @@ import orjson
 
 from contracts.records import FaultEvent, Phase
 from harness.books import Books
-from harness.checks.readings import HostCpu, LoadProgress, read_host_cpu, read_load_progress
+from harness.checks.readings import HostCpu, read_host_cpu
+from harness.checks.self_reports import SelfReport, read_self_reports
 from harness.columns import EvidenceMissing, Vocabulary
 from harness.history import read_history
 from harness.ledger_model import Ledger
@@ -83,9 +84,9 @@ class Recorded:
         return max((phase.ended_ns for phase in self.manifest.phases), default=0)
 
     @cached_property
-    def load_progress(self) -> Mapping[str, LoadProgress]:
+    def self_reports(self) -> Mapping[str, SelfReport]:
         """What each load process said about itself, by the name of its file."""
-        return read_load_progress(self.folder.readings)
+        return read_self_reports(self.folder.readings)
 
     @cached_property
     def host_cpu(self) -> HostCpu:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import psutil
 
+from harness.probes.cgroup import read_throttled_s, throttle_files
 from harness.probes.readings import ReadingLog
 
 INTERVAL_S = 1.0
@@ -44,6 +45,8 @@ class HostProbe:
         """Add readings once per interval until *stop* is set."""
         log.add(time.monotonic_ns(), "host", "cpu_count", psutil.cpu_count() or 1, "count")
         before = psutil.cpu_times()._asdict()
+        throttles = throttle_files()
+        throttled_s = read_throttled_s(throttles)
         own_s, read_ns = time.process_time(), time.monotonic_ns()
         self._meter.read(self._pids_of_roles(), read_ns)
         due_s = time.monotonic() + self._interval_s
@@ -54,6 +57,10 @@ class HostProbe:
             for name, share in _machine_shares(before, after).items():
                 log.add(now_ns, "host", name, share, "share")
             before = after
+            if throttles:
+                throttled_s, throttled_before_s = read_throttled_s(throttles), throttled_s
+                share = (throttled_s - throttled_before_s) * 1e9 / max(1, now_ns - read_ns)
+                log.add(now_ns, "host", "cpu_throttled", max(0.0, share), "share")
             log.add(now_ns, "host", "memory_used", psutil.virtual_memory().percent / 100, "share")
             for role, use in self._meter.read(self._pids_of_roles(), now_ns).items():
                 log.add(now_ns, role, "cpu_share", use.cores, "cores")

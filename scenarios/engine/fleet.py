@@ -146,6 +146,16 @@ class Fleet:
             self._over.wait(1.0)
         self._over.set()
 
+    @property
+    def in_flight(self) -> int:
+        """Requests sent and not yet ended; those that wait for a connection are not sent."""
+        return self.switchboard.in_flight
+
+    @property
+    def heap_length(self) -> int:
+        """Steps whose time has not come."""
+        return len(self._heap)
+
     def close(self) -> None:
         """Give up the alarm and the connections. Idempotent."""
         self._alarm.close()

@@ -66,7 +66,7 @@ class LoadProcess:
         self._fleet: Fleet | None = None
         self._samples: SampleLog | None = None
         self._is_stopped = False
-        self._vitals = Vitals()
+        self._vitals = Vitals(look_interval_s=SWEEP_INTERVAL_S)
         name = f"load-{order.process_index}"
         self._samples_path = order.out_dir / "samples" / f"{name}.log"
         self._operations_path = order.out_dir / "operations" / f"{name}.log"
@@ -123,7 +123,7 @@ class LoadProcess:
 
     def _drive(self, fleet: Fleet, t0_ns: int) -> None:
         self._say("started", at_ns=monotonic_ns(), t0_ns=t0_ns)
-        attendants = [gevent.spawn(self._sweep, fleet), gevent.spawn(self._report, fleet)]
+        attendants = [gevent.spawn(self._tend, fleet), gevent.spawn(self._report, fleet)]
         end_ns = t0_ns + int((self.order.duration_s + self.order.drain_s) * 1e9)
         try:
             fleet.run(end_ns=end_ns)
@@ -140,9 +140,11 @@ class LoadProcess:
                 reason="stopped" if self._is_stopped else str(fleet.failure or ""),
             )
 
-    def _sweep(self, fleet: Fleet) -> None:
+    def _tend(self, fleet: Fleet) -> None:
+        """Look, then sweep: what a sweep ends is noted only in the hub's next turn."""
         while True:
             gevent.sleep(SWEEP_INTERVAL_S)
+            self._vitals.look(in_flight=fleet.in_flight, open_sessions=fleet.counters.open_sessions)
             fleet.switchboard.sweep()
 
     def _report(self, fleet: Fleet) -> None:
@@ -165,9 +167,16 @@ class LoadProcess:
             done=counters.done,
             errors=counters.errors,
             open_sessions=counters.open_sessions,
+            dropped_sessions=counters.dropped_sessions,
             extra_logins=counters.extra_logins,
+            in_flight=fleet.in_flight,
+            heap_length=fleet.heap_length,
             connections=fleet.switchboard.connections,
+            connections_max=fleet.switchboard.connections_max,
             connections_opened=fleet.switchboard.connections_opened,
+            closed_by_target=fleet.switchboard.closed_by_target,
+            connections_retired=fleet.switchboard.retired,
+            resent=fleet.switchboard.resent,
             own_shortages=fleet.switchboard.own_shortages,
             **self._vitals.read(recent),
         )

@@ -33,7 +33,7 @@ class Switchboard:
     ) -> None:
         self._finished = finished
         self._guarded = guarded
-        self._connections_max = connections_max
+        self.connections_max = connections_max
         self._timeout_s = timeout_s
         self._tls = tls
         self._pools: dict[Address, Pool] = {}
@@ -102,6 +102,11 @@ class Switchboard:
         return sum(pool.closed_by_target for pool in self._pools.values())
 
     @property
+    def retired(self) -> int:
+        """Connections that we closed on purpose, with nothing in flight."""
+        return sum(pool.retired_count for pool in self._pools.values())
+
+    @property
     def resent(self) -> int:
         """Requests that met a closed door and went out once more, as the same exchange."""
         return sum(pool.resent_count for pool in self._pools.values())
@@ -120,7 +125,7 @@ class Switchboard:
                 address,
                 finished=self._finished,
                 guarded=self._guarded,
-                limit=self._connections_max,
+                limit=self.connections_max,
                 timeout_s=self._timeout_s,
                 tls=self._tls if address.scheme == "https" else None,
             )

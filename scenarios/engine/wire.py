@@ -305,6 +305,7 @@ class Pool:
         self.opened_count = 0
         self.closed_by_target = 0  # after an answer or while idle
         self.resent_count = 0
+        self.retired_count = 0  # by us, on purpose
         self.exhausted_count = 0
         self._open: set[_Connection] = set()
         self._waiting: deque[Exchange] = deque()
@@ -397,6 +398,7 @@ class Pool:
             connection = next(iter(self.idle))
             if now_ns - connection.idle_since_ns < IDLE_KEPT_NS:
                 break
+            self.retired_count += 1
             connection.close()
 
     def abandon(self) -> None:

@@ -36,7 +36,7 @@ def write_large_run(path: Path, *, operations: int, samples: int) -> RunFolder:
     folder = RunFolder(path)
     folder.create()
     folder.write_manifest(
-        manifest_of(UNITS, max(1, samples // 4)).evolve(
+        manifest_of(UNITS, max(1, samples // 4), {}).evolve(
             planned_per_s=tuple([max(1, samples // 120)] * 120), faults_requested=()
         )
     )

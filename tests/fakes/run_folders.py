@@ -7,7 +7,9 @@ as a sealed run folder. Known damage stands in `tests.fakes.run_damage`.
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,7 @@ OPERATIONS = [("view_worklist", "read"), ("create_receipt", "post"),
               ("authorize_at_provider", "provider"), ("post_into_closed_period", "probe"),
               ("pry_into_other_unit", "probe"), ("overspend", "probe")]  # fmt: skip
 READ, POST, REPORT, LOGIN, PROVIDER, LATE_POST, PRY, OVERSPEND = range(8)
+WALL_OFFSET_NS = 1_700_000_000 * S
 
 
 @dataclass
@@ -49,6 +52,7 @@ class FakeRun:
     faults: list[FaultEvent]
     host_cpu: list[tuple[int, float]]
     load_cpu: float = 0.3
+    said: dict[int, Row] = field(default_factory=dict)  # by second: readings that differ
 
     def document_of(self, kind: str, place: int = 0) -> Row:
         """Return a document of *kind* that was made during the run."""
@@ -76,11 +80,45 @@ class FakeRun:
         rows.append((T0 + 200 * S, "host", "host", "ended", 1.0, "count"))
         columns = {name: [row[i] for row in rows] for i, name in enumerate(READING_COLUMNS)}
         pq.write_table(pa.table(columns), folder.readings / "host.parquet")
-        lines = [{"event": "ready"}, {"event": "started"}]
-        lines += [{"event": "progress", "at_ns": T0 + second * S, "cpu_share": self.load_cpu}
-                  for second in range(120)]  # fmt: skip
+        lines: list[Row] = [{"event": "ready"}, {"event": "started"}]
+        lines += [{"event": "progress", **line} for line in self._self_report()]
         lines.append({"event": "finished", "dropped_sessions": 0})
         (folder.readings / "load-0.jsonl").write_bytes(b"\n".join(map(orjson.dumps, lines)))
+
+    def _self_report(self) -> list[Row]:
+        """Return what an honest load process would have said while it made these samples."""
+        sent = [row for row in self.samples if row["sent_ns"]]
+        begun_ns = np.sort([row["sent_ns"] for row in sent])
+        ended_ns = np.sort([row["done_ns"] for row in sent])
+        last_s = int(max(120, (ended_ns.max(initial=0) - T0) // S + 1))
+        first: dict[int, int] = {}
+        last: dict[int, int] = {}
+        for row in sent:
+            number = row["session"]
+            first[number] = min(first.get(number, row["sent_ns"]), row["sent_ns"])
+            last[number] = max(last.get(number, 0), row["done_ns"])
+        opened_ns, closed_ns = np.sort(list(first.values())), np.sort(list(last.values()))
+
+        def look(at_ns: int) -> list[int]:
+            return [at_ns] + [
+                int(np.searchsorted(begun, at_ns) - np.searchsorted(ended, at_ns))
+                for begun, ended in ((begun_ns, ended_ns), (opened_ns, closed_ns))
+            ]
+
+        return [
+            {
+                "at_ns": T0 + second * S, "cpu_share": self.load_cpu,
+                "sent": int(np.searchsorted(begun_ns, T0 + second * S, "right")),
+                "done": int(np.searchsorted(ended_ns, T0 + second * S, "right")),
+                "looks": [look(T0 + second * S - quarter * S // 4) for quarter in range(3, -1, -1)],
+                "connections": 20, "connections_max": 19_744, "connections_opened": 20,
+                "closed_by_target": 0, "own_shortages": 0, "descriptors": 40,
+                "descriptors_max": 20_000, "loop_lag_ms_max": 2.0, "run_delay_ns": second * 10**7,
+                "wall_offset_ns": WALL_OFFSET_NS, "boot_offset_ns": 0, "clock_doubt_ns": 500,
+                **self.said.get(second, {}),
+            }
+            for second in range(last_s + 1)
+        ]  # fmt: skip
 
 
 def write_samples(path: Path, rows: list[Row], **header: Any) -> None:
@@ -155,8 +193,8 @@ PHASES = (
 STEADY_PER_S, PEAK_PER_S = 20, 32
 
 
-def manifest_of(units: int, sessions: int) -> Manifest:
-    """Return the manifest of a run of two minutes at L2."""
+def manifest_of(units: int, sessions: int, planned: Mapping[str, int]) -> Manifest:
+    """Return the manifest of a run of two minutes at L2; *planned*: requests by operation."""
     per_s = [PEAK_PER_S if 30 <= second < 60 else STEADY_PER_S for second in range(120)]
     return Manifest(
         run_id="fake", created_at="2026-11-23T06:00:00Z", command=("monthend", "accept"),
@@ -165,7 +203,7 @@ def manifest_of(units: int, sessions: int) -> Manifest:
         business_date="2025-12-01", workers=1, contract_id="fake", contract_sha256=SHA,
         population_units=units, population_accounts=units * 3, population_sha256="p" * 64,
         plan_sha256="q" * 64, planned_sessions=sessions, planned_requests=sum(per_s),
-        planned_by_operation={"start_sign_in": 10_000}, planned_by_activity={},
+        planned_by_operation=dict(planned), planned_by_activity={},
         planned_per_s=tuple(per_s), target_kind="embedded", target_url="http://127.0.0.1:1",
         fingerprint={"name": "fake", "version": "1", "database_version": "18", "fsync": "on",
                      "synchronous_commit": "on"},
@@ -195,8 +233,9 @@ def good_run(
     tried = work.refused("commitment", numbers[3], 202512, line="B05")
     samples = _samples(chance, numbers, seconds=0 if about_money_only else 120)
     samples.append(_refused(tried["session"], numbers[3], OVERSPEND, T0 + 15 * S))
+    planned = Counter(OPERATIONS[row["operation"]][0] for row in samples if row["attempt"] == 0)
     return FakeRun(
-        manifest=manifest_of(units, len({row["session"] for row in samples})),
+        manifest=manifest_of(units, len({row["session"] for row in samples}), planned),
         samples=samples, operations=work.rows, before=before, after=ledger.tables(),
         faults=[FaultEvent(name="worker_kill", target="app worker 1", injected_ns=T0 + 70 * S,
                            healed_ns=T0 + 72 * S, detail="pid 1 of 2 workers; died after 1 ms")],

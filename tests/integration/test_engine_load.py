@@ -21,6 +21,8 @@ import pytest
 
 from contracts.records import OPERATION_DTYPE, SAMPLE_DTYPE, Failure, Outcome
 from contracts.terms import OperationKind
+from harness.checks.self_reports import read_self_reports
+from harness.littles_law import compare, sessions_in_progress
 from scenarios.arrivals import plan_load
 from scenarios.engine.recorder import read_log
 from scenarios.population import all_accounts, build_population
@@ -444,6 +446,38 @@ def test_progress_says_how_the_generator_itself_does(runs):
     assert last["own_shortages"] == 0
     assert 0 < last["cpu_share"] < 1.5
     assert last["rss_bytes"] > 10_000_000
+
+
+@pytest.mark.parametrize("name", ["healthy", "stalled", "hostile", "limited", "strangers"])
+def test_what_a_process_saw_in_flight_is_what_it_recorded(name, runs):
+    """Bursts, stalls, timeouts and a lack of connections do not part the two."""
+    run = runs[name]
+    _, rows = run.samples
+    report = read_self_reports(run.folder / "readings")["load-0"]
+    looks, sent = report.looks, rows[rows["sent_ns"] > 0]
+
+    requests = compare(looks.in_flight, looks.at_ns, sent["sent_ns"], sent["done_ns"])
+    progress = sessions_in_progress(
+        rows["session"], rows["planned_ns"], rows["sent_ns"], rows["done_ns"]
+    )
+    sessions = compare(looks.open_sessions, looks.at_ns, progress.sent_ns, progress.ended_ns,
+                       due_ns=progress.due_ns)  # fmt: skip
+
+    assert looks.at_ns.size >= 2 * DURATION_S
+    assert not requests.is_broken
+    assert not sessions.is_broken
+    assert sessions.seen > 20
+    assert report.most("done") == len(sent)
+
+
+def test_who_closed_the_connections_is_counted(runs):
+    """The healthy target here closes after some answers; nobody else gives a connection up."""
+    report = read_self_reports(runs["healthy"].folder / "readings")["load-0"]
+    opened, closed = report.most("connections_opened"), report.most("closed_by_target")
+
+    assert closed > 50
+    kept = report.most("connections") + report.most("connections_retired")
+    assert opened - closed - report.most("resent") - kept <= 5
 
 
 def test_a_wrong_order_ends_with_3_before_any_load(tmp_path, tokens):

@@ -13,7 +13,8 @@ import pytest
 
 from contracts.records import READING_COLUMNS, Failure, Outcome
 from contracts.terms import Verdict
-from harness.caveats import KINDS, LATENESS_LIMIT_MS, caveats_of_books, caveats_of_load
+from harness.caveat_kinds import KINDS
+from harness.caveats import LATENESS_LIMIT_MS, caveats_of_books, caveats_of_load
 from harness.checks.recorded import Recorded
 from harness.run_folder import RunFolder
 from harness.verdict import evaluate
@@ -230,11 +231,13 @@ def test_every_caveat_has_advice_in_both_languages() -> None:
 def test_which_caveats_block_is_part_of_the_list() -> None:
     assert {name for name, kind in KINDS.items() if not kind.blocks} == {
         "violations_without_clause", "scaled", "compressed", "faults_not_tested", "probes_died",
-        "generator_unobserved", "extra_logins",
+        "generator_unobserved", "extra_logins", "wall_clock_stepped", "target_closes_connections",
+        "descriptors_scarce", "sessions_unfinished",
     }  # fmt: skip
     assert {name for name, kind in KINDS.items() if kind.voids_time} == {
         "generator_late", "generator_starved", "foreign_load", "load_lost", "not_offered",
-        "run_interrupted", "clock_stepped", "doubts_unknown",
+        "run_interrupted", "clock_stepped", "doubts_unknown", "machine_paused", "samples_lost",
+        "littles_law", "plan_not_recorded", "keep_alive_lost",
     }  # fmt: skip
 
 

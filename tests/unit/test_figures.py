@@ -78,6 +78,7 @@ def measured(*rows: dict[str, Any]) -> Measurements:
              "outcome": np.int8, "failure": np.int8}  # fmt: skip
     return Measurements(
         operations=OPERATIONS,
+        files=(("load-0", len(columns["unit"])),),
         **{name: np.array(columns[name], dtype=types[name]) for name in columns},
     )
 
