@@ -15,10 +15,13 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
+from gevent import get_hub
+
 _CLOCK_MONOTONIC: Final = 1
 _TFD_TIMER_ABSTIME: Final = 1
 _ITIMERSPEC: Final = struct.Struct("@qqqq")  # interval s, ns; value s, ns
 _READABLE: Final = 1
+_NEVER_NS: Final = 2**62
 
 
 def _timer_calls() -> tuple[Any, Any] | None:
@@ -32,12 +35,12 @@ def _timer_calls() -> tuple[Any, Any] | None:
 class Alarm:
     """Calls *ring* in the hub at the instant last set. Setting it again replaces the instant."""
 
-    __slots__ = ("_due_ns", "_fd", "_loop", "_ring", "_settime", "_watcher")
+    __slots__ = ("_fd", "_loop", "_ring", "_settime", "_watcher", "due_ns")
 
     def __init__(self, loop: Any, ring: Callable[[], None]) -> None:
         self._loop = loop
         self._ring = ring
-        self._due_ns = 0
+        self.due_ns = _NEVER_NS  # when it will ring
         self._settime: Any = None
         self._fd = -1
         calls = _timer_calls()
@@ -52,9 +55,9 @@ class Alarm:
 
     def set(self, due_ns: int) -> None:
         """Ring at *due_ns*; at once when that is past."""
-        if due_ns == self._due_ns:
+        if due_ns == self.due_ns:
             return
-        self._due_ns = due_ns
+        self.due_ns = due_ns
         if self._fd < 0:
             self._watcher.stop()
             self._watcher = self._loop.timer(max(0, due_ns - time.monotonic_ns()) / 1e9)
@@ -74,9 +77,26 @@ class Alarm:
             self._fd = -1
 
     def _rang(self) -> None:
-        self._due_ns = 0
+        self.due_ns = _NEVER_NS
         self._ring()
-        if self._due_ns == 0 and self._fd >= 0:
+        if self.due_ns == _NEVER_NS and self._fd >= 0:
             # Nobody set it again, which would have cleared it: the file would stay readable.
             with contextlib.suppress(BlockingIOError):
                 os.read(self._fd, 8)
+
+
+class Clock:
+    """CLOCK_MONOTONIC, with alarms that ring in the hub."""
+
+    __slots__ = ()
+
+    def now_ns(self) -> int:
+        """Return the time."""
+        return time.monotonic_ns()
+
+    def alarm(self, ring: Callable[[], None]) -> Alarm:
+        """Return an alarm that calls *ring*."""
+        return Alarm(get_hub().loop, ring)
+
+
+HUB_CLOCK: Final = Clock()

@@ -1,38 +1,36 @@
-"""The fleet: all sessions of one load process, driven from a heap of due times.
+"""The fleet: what all sessions of one load process do next, and what came of it.
 
 A session is a small generator; a unit is data, not a thread. Arrivals come at the plan's times
 whatever the target does, and inside a session a person thinks between requests. Every sample keeps
 when the request was *due*, so a target that stalls cannot hide it: latency counts from there.
 
 What was planned adds up exactly: each planned request becomes one sample with attempt 0, sent or
-NOT_SENT. Retries, double clicks, altered forms, sign-ins of people who came without a token and
-the identity provider's own request are samples with attempt > 0.
+NOT_SENT. Retries, reloads, double clicks, altered forms, sign-ins of people who came without a
+token and the identity provider's own request are samples with attempt > 0.
 """
 
 from __future__ import annotations
 
-import heapq
-import ssl
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from time import monotonic_ns
 from typing import Final
 
-from gevent import get_hub
 from gevent.event import Event
 
-from contracts.records import Failure
+from contracts.records import Failure, Outcome
 from contracts.terms import OperationKind
 from scenarios.chance import uniform_of
 from scenarios.dialects.interface import Dialect
-from scenarios.engine.alarm import Alarm
+from scenarios.engine.alarm import HUB_CLOCK, Clock
 from scenarios.engine.exchange import Exchange
 from scenarios.engine.recorder import OperationLog, SampleLog
-from scenarios.engine.session import Session
+from scenarios.engine.session import Session, Submission, Twin
 from scenarios.engine.switchboard import Switchboard
+from scenarios.engine.timetable import Timetable
 from scenarios.engine.tokens import TokenBook
 from scenarios.journeys.forms import altered, effect_of
 from scenarios.journeys.repeats import (
+    DOUBLE_CLICK_AFTER_S,
     REPLAY_AFTER_S,
     RetryBudget,
     SecondThought,
@@ -47,8 +45,14 @@ from scenarios.workload import SAFE_METHODS
 _SIGN_IN: Final = frozenset({"start_login", "finish_login"})
 # At the end of the drain nothing more is sent, but answers under way get this long to come in.
 LAST_ANSWERS_S: Final = 3.0
-_NEVER_NS: Final = 2**62
+# A person looks for the phone and types a number; the provider is never charged to the target.
+PROVIDER_LIMIT_NS: Final = 60_000_000_000
 _ERRORLESS: Final = (Failure.NONE, Failure.EXPECTED_REFUSAL)
+# Draws of a session that have to do with its retries, apart from those of its journey.
+_SPREAD: Final = 1_000
+
+FinishedListener = Callable[[Exchange], None]
+Guard = Callable[[Callable[[], None]], None]
 
 
 @dataclass(slots=True)
@@ -65,21 +69,22 @@ class Counters:
 
 
 class Fleet:
-    """Drives the sessions of one process. `run` returns when all are over or `stop` was called."""
+    """Drives the sessions of one process. `run` returns when all are over or `stop` was called.
+
+    *switchboard_of* makes the switchboard, given (finished, guarded).
+    """
 
     def __init__(
         self,
         playbook: Playbook,
         *,
         t0_ns: int,
-        base_url: str,
         dialect: Dialect,
         tokens: TokenBook,
         samples: SampleLog,
         operations: OperationLog,
-        request_timeout_s: float,
-        connections_max: int,
-        tls: ssl.SSLContext | None = None,
+        switchboard_of: Callable[[FinishedListener, Guard], Switchboard],
+        clock: Clock = HUB_CLOCK,
     ) -> None:
         self.playbook = playbook
         self.counters = Counters()
@@ -89,28 +94,26 @@ class Fleet:
         self._operation_index = {name: index for index, (name, _) in enumerate(kinds)}
         self._provider = frozenset(name for name, kind in kinds if kind is OperationKind.PROVIDER)
         self._tokenless = self._provider | _SIGN_IN
-        self._starts = playbook.start_ns
+        self._manners = playbook.manners
         self._tokens = tokens
         self._samples = samples
         self._operations = operations
-        self._heap: list[tuple[int, int, Session]] = []
-        self._pushed = 0
-        self._cursor = 0
+        self._clock = clock
         self._t0_ns = t0_ns
-        self._next_due_ns = _NEVER_NS
         self._in_flight = 0
         self._is_stopping = False
+        self._waiting: list[Session] = []  # for their time, when the load was stopped
         self._budget = RetryBudget()
         self._over = Event()
-        self._alarm = Alarm(get_hub().loop, self._ring)
-        self.switchboard = Switchboard(
-            base_url,
-            finished=self._finished,
+        self._timetable = Timetable(
+            playbook.start_ns,
+            t0_ns=t0_ns,
+            begin=self._begin_session,
+            send=self._send_item,
             guarded=self._guarded,
-            connections_max=connections_max,
-            timeout_s=request_timeout_s,
-            tls=tls,
+            clock=clock,
         )
+        self.switchboard = switchboard_of(self._finished, self._guarded)
 
     def prepare(self) -> None:
         """Look up what the hot path needs. Raises `OSError` when the target's host is unknown."""
@@ -121,8 +124,9 @@ class Fleet:
         """Drive the plan; at *end_ns* drop what is left. Re-raises our own defects."""
         if self._is_stopping:
             return
-        self._arm()
-        remaining_s = max(0.0, (end_ns - monotonic_ns()) / 1e9)
+        self._timetable.start()
+        self._end_when_over()
+        remaining_s = max(0.0, (end_ns - self._clock.now_ns()) / 1e9)
         if not self._over.wait(remaining_s):
             self.stop(grace_s=LAST_ANSWERS_S)
         if self.failure is not None:
@@ -132,10 +136,7 @@ class Fleet:
         """Send nothing more, wait for answers up to *grace_s*, record what is left as not sent."""
         if not self._is_stopping:
             self._is_stopping = True
-            waiting, self._heap = self._heap, []
-            for _, _, session in waiting:
-                self._close(session, session.due_ns)
-            self._drop_arrivals()
+            self._stop_waiting()
         if self._in_flight:
             self._over.clear()
             self._over.wait(grace_s)
@@ -144,6 +145,8 @@ class Fleet:
             # Abandoned exchanges end in the next turn of the hub.
             self._over.clear()
             self._over.wait(1.0)
+        # Only now: recording 100,000 requests takes a second, and answers would have waited.
+        self._drop_waiting()
         self._over.set()
 
     @property
@@ -154,17 +157,12 @@ class Fleet:
     @property
     def heap_length(self) -> int:
         """Steps whose time has not come."""
-        return len(self._heap)
+        return len(self._timetable)
 
     def close(self) -> None:
         """Give up the alarm and the connections. Idempotent."""
-        self._alarm.close()
+        self._timetable.close()
         self.switchboard.abandon()
-
-    # When.
-
-    def _ring(self) -> None:
-        self._guarded(self._release)
 
     def _guarded(self, callback: Callable[[], None]) -> None:
         """Run *callback* in the hub; a defect of ours ends the load instead of being printed."""
@@ -174,59 +172,39 @@ class Fleet:
             self.failure = self.failure or error
             self._over.set()
 
-    def _release(self) -> None:
-        """Send everything that is due."""
+    def _end_when_over(self) -> None:
         if self._is_stopping:
-            return
-        starts, heap = self._starts, self._heap
-        count = len(starts)
-        now_ns = monotonic_ns()
-        while True:
-            arrival_ns = self._t0_ns + starts[self._cursor] if self._cursor < count else _NEVER_NS
-            step_ns = heap[0][0] if heap else _NEVER_NS
-            if arrival_ns > now_ns and step_ns > now_ns:
-                break
-            if arrival_ns <= step_ns:
-                self._cursor += 1
-                self._begin_session(self._cursor - 1, arrival_ns)
-            else:
-                self._send(heapq.heappop(heap)[2])
-            now_ns = monotonic_ns()
-        self._arm()
-
-    def _arm(self) -> None:
-        starts = self._starts
-        due_ns = self._heap[0][0] if self._heap else _NEVER_NS
-        if self._cursor < len(starts):
-            due_ns = min(due_ns, self._t0_ns + starts[self._cursor])
-        elif due_ns == _NEVER_NS and self._in_flight == 0:
+            is_over = self._in_flight == 0
+        else:
+            is_over = self.counters.open_sessions == 0 and not self._timetable.has_starts
+        if is_over:
             self._over.set()
-        self._next_due_ns = due_ns
-        if due_ns != _NEVER_NS:
-            self._alarm.set(due_ns)
 
-    def _schedule(self, session: Session, due_ns: int) -> None:
-        session.due_ns = due_ns
-        self._pushed += 1
-        heapq.heappush(self._heap, (due_ns, self._pushed, session))
-
-    # What.
+    # What goes out.
 
     def _begin_session(self, row: int, due_ns: int) -> None:
         self.counters.open_sessions += 1
         self._send(Session(row, self.playbook.begin(row), due_ns))
 
+    def _schedule(self, session: Session, due_ns: int) -> None:
+        session.due_ns = due_ns
+        self._timetable.push(due_ns, session)
+
+    def _send_item(self, item: Session | Twin) -> None:
+        if isinstance(item, Twin):
+            self._send_twin(item)
+        else:
+            self._send(item)
+
     def _send(self, session: Session) -> None:
         step = session.step
         token = ""
         if step.account and step.operation not in self._tokenless:
-            token = session.token if session.token_account == step.account else ""
-            if not token:
-                token = session.token = self._tokens.token(step.account)
-                session.token_account = step.account
+            token = self._token_of(session, step.account)
             if not token:
                 step = self._sign_in_first(session, step)
-        if session.is_sent or session.sign_in is not None or step.operation in self._provider:
+        is_provider = step.operation in self._provider
+        if session.is_sent or session.sign_in is not None or step.is_extra or is_provider:
             session.extras += 1
             session.attempt = session.extras
         else:
@@ -235,13 +213,53 @@ class Fleet:
             session.sent_steps += 1
             self.counters.planned += 1
             self._budget.earn()
-        request = self._dialect.request(step, token)
         if step.key is not None:
-            self._open_operation(session, step, step.key)
+            session.submission = self._open_submission(
+                session, step, step.key, attempt=session.key_attempt, is_replay=session.is_replay
+            )
+            if session.attempt == 0 and self._manners.clicks_twice(step.key):
+                self._click_again(session, step)
+        limit_ns = PROVIDER_LIMIT_NS if is_provider else self._patience_ns(session)
+        self._dispatch(step, token, session, limit_ns)
+
+    def _send_twin(self, twin: Twin) -> None:
+        session, step = twin.session, twin.step
+        assert step.key is not None
+        twin.submission = self._open_submission(
+            session, step, step.key, attempt=twin.key_attempt, is_replay=True
+        )
+        token = self._token_of(session, step.account) if step.account else ""
+        self._dispatch(step, token, twin, self._patience_ns(session))
+
+    def _dispatch(self, step: Step, token: str, owner: Session | Twin, limit_ns: int) -> None:
+        request = self._dialect.request(step, token)
         self._in_flight += 1
         self.counters.sent += 1
         is_safe = step.key is None and request.method in SAFE_METHODS
-        self.switchboard.dispatch(request, session, is_safe=is_safe)
+        self.switchboard.dispatch(request, owner, is_safe=is_safe, limit_ns=limit_ns)
+
+    def _token_of(self, session: Session, account: int) -> str:
+        """Return the token of *account*, "" when it has to sign in first."""
+        if session.token_account != account or not session.token:
+            session.token = self._tokens.token(account)
+            session.token_account = account
+        return session.token
+
+    def _patience_ns(self, session: Session) -> int:
+        """Return how long the person waits for this answer; 0 for the ordinary time limit."""
+        manners = self._manners
+        if not manners.patience_s:
+            return 0
+        step = session.sent_steps
+        return int(manners.patience_of_s(session.seed, step, session.retries) * 1e9)
+
+    def _click_again(self, session: Session, step: Step) -> None:
+        """Have the same form go out a second time soon, whether or not the first was answered."""
+        if step.expects_refusal:
+            return
+        wait_s = DOUBLE_CLICK_AFTER_S * (1.0 + uniform_of(session.seed, _SPREAD + session.extras))
+        twin = session.twin = Twin(session, step, self._clock.now_ns() + int(wait_s * 1e9))
+        self._timetable.push(twin.due_ns, twin)
 
     def _sign_in_first(self, session: Session, step: Step) -> Step:
         signing_in = self.playbook.sign_in(session.row, step.account)
@@ -253,36 +271,94 @@ class Fleet:
         self.counters.extra_logins += 1
         return session.step
 
-    def _open_operation(self, session: Session, step: Step, key: tuple[int, int]) -> None:
+    def _open_submission(
+        self, session: Session, step: Step, key: tuple[int, int], *, attempt: int, is_replay: bool
+    ) -> Submission:
         assert step.form is not None
-        session.effect = effect_of(step.form)
-        session.invoked_ns = monotonic_ns()
+        submission = Submission(
+            attempt=attempt,
+            is_replay=is_replay,
+            effect=effect_of(step.form),
+            invoked_ns=self._clock.now_ns(),
+        )
         self._operations.add(
             key,
-            session.effect,
+            submission.effect,
             session=session.number,
             unit=step.unit,
-            attempt=session.key_attempt,
+            attempt=attempt,
             expects_refusal=step.expects_refusal,
-            is_replay=session.is_replay,
-            invoked_ns=session.invoked_ns,
+            is_replay=is_replay,
+            invoked_ns=submission.invoked_ns,
         )
+        return submission
 
     # What came of it.
 
     def _finished(self, exchange: Exchange) -> None:
-        session: Session = exchange.owner
-        step, answer = session.step, exchange.answer
-        reply = self._dialect.reply(step, answer)
-        if session.is_replay and session.kept is not None and reply.is_ok:
-            reply = _compared(reply, session.kept)
-        counters = self.counters
-        counters.done += 1
-        if reply.failure not in _ERRORLESS:
-            counters.errors += 1
         self._in_flight -= 1
+        self.counters.done += 1
+        if isinstance(exchange.owner, Twin):
+            self._twin_finished(exchange.owner, exchange)
+        else:
+            self._session_finished(exchange.owner, exchange)
+        # Answers and requests take turns where both wait.
+        self._timetable.release(exchange.done_ns, count_max=1)
+
+    def _session_finished(self, session: Session, exchange: Exchange) -> None:
+        step, twin = session.step, session.twin
+        reply = self._dialect.reply(step, exchange.answer)
+        if session.is_replay and session.kept is not None:
+            reply = _compared(reply, session.kept)
+        elif twin is not None and twin.reply is not None:
+            reply = _compared(reply, twin.reply)
+        self._record(session, step, exchange, reply, session.due_ns, session.attempt)
+        if step.key is not None and session.submission is not None:
+            self._close_submission(session, step, step.key, session.submission, reply, exchange)
+        if twin is None:
+            self._go_on(session, step, reply, exchange.done_ns)
+        elif twin.is_over:
+            session.twin = None
+            self._go_on(session, step, reply, exchange.done_ns)
+        else:
+            twin.first_reply = reply
+
+    def _twin_finished(self, twin: Twin, exchange: Exchange) -> None:
+        session, step = twin.session, twin.step
+        reply = self._dialect.reply(step, exchange.answer)
+        if reply.status == 409 and reply.outcome is Outcome.INDEFINITE:
+            # The first is still under way, which is what a ledger should say to the second.
+            reply = reply._replace(failure=Failure.EXPECTED_REFUSAL)
+        if twin.first_reply is not None:
+            reply = _compared(reply, twin.first_reply)
+        assert step.key is not None
+        assert twin.submission is not None
+        self._record(session, step, exchange, reply, twin.due_ns, twin.attempt)
+        self._close_submission(session, step, step.key, twin.submission, reply, exchange)
+        twin.reply = reply
+        self._end_twin(twin, exchange.done_ns)
+
+    def _end_twin(self, twin: Twin, done_ns: int) -> None:
+        """The second click is over; its person goes on when the first one is answered too."""
+        twin.is_over = True
+        if twin.first_reply is not None:
+            twin.session.twin = None
+            self._go_on(twin.session, twin.step, twin.first_reply, done_ns)
+
+    def _record(
+        self,
+        session: Session,
+        step: Step,
+        exchange: Exchange,
+        reply: Reply,
+        due_ns: int,
+        attempt: int,
+    ) -> None:
+        if reply.failure not in _ERRORLESS:
+            self.counters.errors += 1
+        answer = exchange.answer
         self._samples.add(
-            session.due_ns,
+            due_ns,
             exchange.sent_ns,
             exchange.first_byte_ns,
             exchange.done_ns,
@@ -292,32 +368,30 @@ class Fleet:
             self._operation_index[step.operation],
             answer.status,
             session.sent_steps - 1 if session.is_sent else session.sent_steps,
-            session.attempt,
+            attempt,
             reply.outcome,
             reply.failure,
         )
-        if step.key is not None:
-            self._complete_operation(session, step, step.key, reply, exchange.done_ns)
-        self._go_on(session, step, reply, exchange.done_ns)
-        if self._next_due_ns <= exchange.done_ns:
-            self._release()
-        elif self._in_flight == 0 or (self._heap and self._heap[0][0] < self._next_due_ns):
-            self._arm()
 
-    def _complete_operation(
-        self, session: Session, step: Step, key: tuple[int, int], reply: Reply, done_ns: int
+    def _close_submission(
+        self,
+        session: Session,
+        step: Step,
+        key: tuple[int, int],
+        submission: Submission,
+        reply: Reply,
+        exchange: Exchange,
     ) -> None:
-        assert session.effect is not None
         self._operations.add(
             key,
-            session.effect,
+            submission.effect,
             session=session.number,
             unit=step.unit,
-            attempt=session.key_attempt,
+            attempt=submission.attempt,
             expects_refusal=step.expects_refusal,
-            is_replay=session.is_replay,
-            invoked_ns=session.invoked_ns,
-            completed_ns=done_ns,
+            is_replay=submission.is_replay,
+            invoked_ns=submission.invoked_ns,
+            completed_ns=exchange.done_ns,
             outcome=reply.outcome,
             status=reply.status,
             document=reply.document,
@@ -336,7 +410,7 @@ class Fleet:
             pass
         elif not self._repeat(session, step, reply, done_ns):
             first, session.kept, session.is_replay = session.kept, None, False
-            self._next_step(session, step, first or reply, done_ns)
+            self._next_step(session, first or reply, done_ns)
 
     def _go_on_signing_in(
         self,
@@ -372,46 +446,63 @@ class Fleet:
         """Send the same step again where a person would; returns whether it will be."""
         if session.kept is not None:
             return False
-        share = uniform_of(session.seed, session.extras + 1000)
-        wait_s = wait_before_retry_s(step, reply, retries=session.retries, share=share)
-        if wait_s is not None:
-            if not self._budget.spend():
-                return False
-            session.retries += 1
+        if reply.failure is Failure.NONE:
+            wait_s = self._second_thought(session, step, reply) if step.key is not None else None
         else:
-            if not reply.is_ok or step.expects_refusal or step.form is None or step.key is None:
-                return False
-            thought = second_thought(step.key, self.playbook.key_seed)
-            if thought is SecondThought.NONE:
-                return False
-            if thought is SecondThought.ALTER:
-                changed = altered(step.form)
-                if changed is None:
-                    return False
-                session.step = step._replace(form=changed, expects_refusal=True)
-            else:
-                session.is_replay = True
-            session.kept = reply
-            wait_s = REPLAY_AFTER_S
+            wait_s = self._wait_before_retry_s(session, step, reply)
+        if wait_s is None:
+            return False
         session.key_attempt += 1
         self._schedule(session, done_ns + int(wait_s * 1e9))
         return True
 
-    def _next_step(self, session: Session, step: Step, reply: Reply, done_ns: int) -> None:
+    def _wait_before_retry_s(self, session: Session, step: Step, reply: Reply) -> float | None:
+        manners = self._manners
+        wait_s = wait_before_retry_s(
+            step,
+            reply,
+            retries=session.retries,
+            share=uniform_of(session.seed, _SPREAD + session.extras),
+            will_reload=manners.reloads(session.seed, session.sent_steps, session.retries),
+        )
+        if wait_s is None or (manners.has_budget and not self._budget.spend()):
+            return None
+        session.retries += 1
+        return wait_s
+
+    def _second_thought(self, session: Session, step: Step, reply: Reply) -> float | None:
+        """Return after how long an acknowledged form is handed in again, None when it is not."""
+        if step.expects_refusal or step.form is None or step.key is None or not reply.is_ok:
+            return None
+        thought = second_thought(step.key, self.playbook.key_seed)
+        if thought is SecondThought.NONE:
+            return None
+        if thought is SecondThought.ALTER:
+            changed = altered(step.form)
+            if changed is None:
+                return None
+            session.step = step._replace(form=changed, expects_refusal=True)
+        else:
+            session.is_replay = True
+        session.kept = reply
+        return REPLAY_AFTER_S
+
+    def _next_step(self, session: Session, reply: Reply, done_ns: int) -> None:
         try:
-            session.step = session.journey.send(reply)
+            step = session.step = session.journey.send(reply)
         except StopIteration:
             self._close(session, done_ns)
             return
         session.key_attempt = 0
         session.retries = 0
-        if step.operation in self._provider:
-            session.due_ns = done_ns
-            self._send(session)
-            return
-        session.is_sent = False
-        session.extras = 0
-        pause_s = self.playbook.pause_s(session.row, session.sent_steps)
+        if step.is_extra:
+            pause_s = step.after_s
+        elif step.operation in self._provider:
+            pause_s = 0.0  # the browser follows the redirect
+        else:
+            session.is_sent = False
+            session.extras = 0
+            pause_s = self.playbook.pause_s(session.row, session.sent_steps)
         if pause_s > 0.0:
             self._schedule(session, done_ns + int(pause_s * 1e9))
         else:
@@ -419,6 +510,20 @@ class Fleet:
             self._send(session)
 
     # What was planned and never sent.
+
+    def _stop_waiting(self) -> None:
+        for item in self._timetable.stop():
+            if isinstance(item, Twin):
+                self._end_twin(item, item.due_ns)
+            else:
+                self._waiting.append(item)
+
+    def _drop_waiting(self) -> None:
+        """Record what waited for its time when the load was stopped. Idempotent."""
+        waiting, self._waiting = self._waiting, []
+        for session in waiting:
+            self._close(session, session.due_ns)
+        self._drop_arrivals()
 
     def _close(self, session: Session, due_ns: int) -> None:
         """End a session; whatever it still had to send is recorded as not sent."""
@@ -429,17 +534,18 @@ class Fleet:
             self._record_not_sent(
                 session.row, session.number, session.unit, session.sent_steps, due_ns
             )
-        if self._is_stopping and self._in_flight == 0:
-            self._over.set()
+        self._end_when_over()
 
     def _drop_arrivals(self) -> None:
-        for row in range(self._cursor, len(self._starts)):
+        starts_ns = self.playbook.start_ns
+        for row in range(self._timetable.cursor, len(starts_ns)):
             self.counters.dropped_sessions += 1
             opening = self.playbook.begin(row)
             opening.journey.close()
-            due_ns = self._t0_ns + self._starts[row]
-            self._record_not_sent(row, opening.number, opening.unit, 0, due_ns)
-        self._cursor = len(self._starts)
+            self._record_not_sent(
+                row, opening.number, opening.unit, 0, self._t0_ns + starts_ns[row]
+            )
+        self._timetable.cursor = len(starts_ns)
 
     def _record_not_sent(self, row: int, number: int, unit: int, first: int, due_ns: int) -> None:
         planned = self.playbook.planned_steps(row)
@@ -451,7 +557,8 @@ class Fleet:
 
 
 def _compared(again: Reply, first: Reply) -> Reply:
-    """Return *again* as WRONG_ANSWER when a repeated key did not give the first one's document."""
-    if (again.document, again.number) == (first.document, first.number):
+    """Return *again* as WRONG_ANSWER when two answers under one key name different documents."""
+    is_same = (again.document, again.number) == (first.document, first.number)
+    if is_same or not again.is_ok or not first.is_ok:
         return again
     return again._replace(failure=Failure.WRONG_ANSWER)

@@ -12,6 +12,7 @@ import logging
 import resource
 import ssl
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from time import monotonic_ns
 from typing import Any, Final
@@ -30,6 +31,7 @@ from scenarios.engine.exchange import address_of, resolve
 from scenarios.engine.fleet import Fleet
 from scenarios.engine.order import BadLoadOrder, LoadOrder
 from scenarios.engine.recorder import OperationLog, SampleLog
+from scenarios.engine.switchboard import Switchboard
 from scenarios.engine.tokens import TokenBook
 from scenarios.engine.vitals import Vitals
 from scenarios.engine.wire import SWEEP_INTERVAL_S
@@ -98,14 +100,17 @@ class LoadProcess:
             fleet = self._fleet = Fleet(
                 playbook,
                 t0_ns=t0_ns,
-                base_url=self._host,
                 dialect=dialect,
                 tokens=tokens,
                 samples=samples,
                 operations=operations,
-                request_timeout_s=order.request_timeout_s,
-                connections_max=connections_max,
-                tls=ssl.create_default_context(),
+                switchboard_of=partial(
+                    Switchboard,
+                    self._host,
+                    connections_max=connections_max,
+                    timeout_s=order.request_timeout_s,
+                    tls=ssl.create_default_context(),
+                ),
             )
             fleet.prepare()
             if self._is_stopped:  # while it was being made

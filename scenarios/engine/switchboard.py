@@ -24,9 +24,9 @@ class Switchboard:
     def __init__(
         self,
         base_url: str,
-        *,
         finished: Callable[[Exchange], None],
         guarded: Callable[[Callable[[], None]], None],
+        *,
         connections_max: int,
         timeout_s: float,
         tls: ssl.SSLContext | None,
