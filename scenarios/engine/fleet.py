@@ -19,24 +19,16 @@ from gevent.event import Event
 
 from contracts.records import Failure, Outcome
 from contracts.terms import OperationKind
-from scenarios.chance import uniform_of
 from scenarios.dialects.interface import Dialect
 from scenarios.engine.alarm import HUB_CLOCK, Clock
 from scenarios.engine.exchange import Exchange
+from scenarios.engine.habits import Habits
 from scenarios.engine.recorder import OperationLog, SampleLog
-from scenarios.engine.session import Session, Submission, Twin
+from scenarios.engine.session import Session, Twin
+from scenarios.engine.submissions import Submissions
 from scenarios.engine.switchboard import Switchboard
 from scenarios.engine.timetable import Timetable
 from scenarios.engine.tokens import TokenBook
-from scenarios.journeys.forms import altered, effect_of
-from scenarios.journeys.repeats import (
-    DOUBLE_CLICK_AFTER_S,
-    REPLAY_AFTER_S,
-    RetryBudget,
-    SecondThought,
-    second_thought,
-    wait_before_retry_s,
-)
 from scenarios.journeys.vocabulary import Reply, Step
 from scenarios.playbook import Playbook
 from scenarios.workload import SAFE_METHODS
@@ -48,8 +40,6 @@ LAST_ANSWERS_S: Final = 3.0
 # A person looks for the phone and types a number; the provider is never charged to the target.
 PROVIDER_LIMIT_NS: Final = 60_000_000_000
 _ERRORLESS: Final = (Failure.NONE, Failure.EXPECTED_REFUSAL)
-# Draws of a session that have to do with its retries, apart from those of its journey.
-_SPREAD: Final = 1_000
 
 FinishedListener = Callable[[Exchange], None]
 Guard = Callable[[Callable[[], None]], None]
@@ -94,16 +84,15 @@ class Fleet:
         self._operation_index = {name: index for index, (name, _) in enumerate(kinds)}
         self._provider = frozenset(name for name, kind in kinds if kind is OperationKind.PROVIDER)
         self._tokenless = self._provider | _SIGN_IN
-        self._manners = playbook.manners
+        self._habits = Habits(playbook.manners, playbook.key_seed)
         self._tokens = tokens
         self._samples = samples
-        self._operations = operations
+        self._submissions = Submissions(operations, clock)
         self._clock = clock
         self._t0_ns = t0_ns
         self._in_flight = 0
         self._is_stopping = False
         self._waiting: list[Session] = []  # for their time, when the load was stopped
-        self._budget = RetryBudget()
         self._over = Event()
         self._timetable = Timetable(
             playbook.start_ns,
@@ -120,12 +109,16 @@ class Fleet:
         self.switchboard.prepare()
         self.playbook.prepare()
 
+    def start(self) -> None:
+        """Have everything go out at its time, without waiting for it."""
+        self._timetable.start()
+        self._end_when_over()
+
     def run(self, *, end_ns: int) -> None:
         """Drive the plan; at *end_ns* drop what is left. Re-raises our own defects."""
         if self._is_stopping:
             return
-        self._timetable.start()
-        self._end_when_over()
+        self.start()
         remaining_s = max(0.0, (end_ns - self._clock.now_ns()) / 1e9)
         if not self._over.wait(remaining_s):
             self.stop(grace_s=LAST_ANSWERS_S)
@@ -212,24 +205,29 @@ class Fleet:
             session.is_sent = True
             session.sent_steps += 1
             self.counters.planned += 1
-            self._budget.earn()
+            self._habits.first_sent()
+        session.submission = None
         if step.key is not None:
-            session.submission = self._open_submission(
-                session, step, step.key, attempt=session.key_attempt, is_replay=session.is_replay
-            )
-            if session.attempt == 0 and self._manners.clicks_twice(step.key):
-                self._click_again(session, step)
-        limit_ns = PROVIDER_LIMIT_NS if is_provider else self._patience_ns(session)
+            self._open_submission(session, step)
+        limit_ns = PROVIDER_LIMIT_NS if is_provider else self._habits.patience_ns(session)
         self._dispatch(step, token, session, limit_ns)
+
+    def _open_submission(self, session: Session, step: Step) -> None:
+        session.submission = self._submissions.open(
+            step, session=session.number, attempt=session.key_attempt, is_replay=session.is_replay
+        )
+        if session.attempt == 0:
+            wait_s = self._habits.second_click_s(session, step)
+            if wait_s is not None:
+                self._click_again(session, step, wait_s)
 
     def _send_twin(self, twin: Twin) -> None:
         session, step = twin.session, twin.step
-        assert step.key is not None
-        twin.submission = self._open_submission(
-            session, step, step.key, attempt=twin.key_attempt, is_replay=True
+        twin.submission = self._submissions.open(
+            step, session=session.number, attempt=twin.key_attempt, is_replay=True
         )
         token = self._token_of(session, step.account) if step.account else ""
-        self._dispatch(step, token, twin, self._patience_ns(session))
+        self._dispatch(step, token, twin, self._habits.patience_ns(session))
 
     def _dispatch(self, step: Step, token: str, owner: Session | Twin, limit_ns: int) -> None:
         request = self._dialect.request(step, token)
@@ -245,19 +243,8 @@ class Fleet:
             session.token_account = account
         return session.token
 
-    def _patience_ns(self, session: Session) -> int:
-        """Return how long the person waits for this answer; 0 for the ordinary time limit."""
-        manners = self._manners
-        if not manners.patience_s:
-            return 0
-        step = session.sent_steps
-        return int(manners.patience_of_s(session.seed, step, session.retries) * 1e9)
-
-    def _click_again(self, session: Session, step: Step) -> None:
+    def _click_again(self, session: Session, step: Step, wait_s: float) -> None:
         """Have the same form go out a second time soon, whether or not the first was answered."""
-        if step.expects_refusal:
-            return
-        wait_s = DOUBLE_CLICK_AFTER_S * (1.0 + uniform_of(session.seed, _SPREAD + session.extras))
         twin = session.twin = Twin(session, step, self._clock.now_ns() + int(wait_s * 1e9))
         self._timetable.push(twin.due_ns, twin)
 
@@ -270,28 +257,6 @@ class Fleet:
         session.step = next(signing_in)
         self.counters.extra_logins += 1
         return session.step
-
-    def _open_submission(
-        self, session: Session, step: Step, key: tuple[int, int], *, attempt: int, is_replay: bool
-    ) -> Submission:
-        assert step.form is not None
-        submission = Submission(
-            attempt=attempt,
-            is_replay=is_replay,
-            effect=effect_of(step.form),
-            invoked_ns=self._clock.now_ns(),
-        )
-        self._operations.add(
-            key,
-            submission.effect,
-            session=session.number,
-            unit=step.unit,
-            attempt=attempt,
-            expects_refusal=step.expects_refusal,
-            is_replay=is_replay,
-            invoked_ns=submission.invoked_ns,
-        )
-        return submission
 
     # What came of it.
 
@@ -313,8 +278,8 @@ class Fleet:
         elif twin is not None and twin.reply is not None:
             reply = _compared(reply, twin.reply)
         self._record(session, step, exchange, reply, session.due_ns, session.attempt)
-        if step.key is not None and session.submission is not None:
-            self._close_submission(session, step, step.key, session.submission, reply, exchange)
+        if session.submission is not None:
+            self._submissions.close(session.submission, reply, exchange.done_ns)
         if twin is None:
             self._go_on(session, step, reply, exchange.done_ns)
         elif twin.is_over:
@@ -331,10 +296,9 @@ class Fleet:
             reply = reply._replace(failure=Failure.EXPECTED_REFUSAL)
         if twin.first_reply is not None:
             reply = _compared(reply, twin.first_reply)
-        assert step.key is not None
         assert twin.submission is not None
         self._record(session, step, exchange, reply, twin.due_ns, twin.attempt)
-        self._close_submission(session, step, step.key, twin.submission, reply, exchange)
+        self._submissions.close(twin.submission, reply, exchange.done_ns)
         twin.reply = reply
         self._end_twin(twin, exchange.done_ns)
 
@@ -373,31 +337,6 @@ class Fleet:
             reply.failure,
         )
 
-    def _close_submission(
-        self,
-        session: Session,
-        step: Step,
-        key: tuple[int, int],
-        submission: Submission,
-        reply: Reply,
-        exchange: Exchange,
-    ) -> None:
-        self._operations.add(
-            key,
-            submission.effect,
-            session=session.number,
-            unit=step.unit,
-            attempt=submission.attempt,
-            expects_refusal=step.expects_refusal,
-            is_replay=submission.is_replay,
-            invoked_ns=submission.invoked_ns,
-            completed_ns=exchange.done_ns,
-            outcome=reply.outcome,
-            status=reply.status,
-            document=reply.document,
-            number=reply.number,
-        )
-
     def _go_on(self, session: Session, step: Step, reply: Reply, done_ns: int) -> None:
         if reply.token:
             self._tokens.keep(step.account, reply.token)
@@ -408,7 +347,11 @@ class Fleet:
             self._go_on_signing_in(session, session.sign_in, reply, done_ns)
         elif reply.status == 401 and self._sign_in_again(session, step, done_ns):
             pass
-        elif not self._repeat(session, step, reply, done_ns):
+        else:
+            wait_s = self._habits.wait_before_repeat_s(session, step, reply)
+            if wait_s is not None:
+                self._schedule(session, done_ns + int(wait_s * 1e9))
+                return
             first, session.kept, session.is_replay = session.kept, None, False
             self._next_step(session, first or reply, done_ns)
 
@@ -441,51 +384,6 @@ class Fleet:
         session.key_attempt += 1
         self._schedule(session, done_ns)
         return True
-
-    def _repeat(self, session: Session, step: Step, reply: Reply, done_ns: int) -> bool:
-        """Send the same step again where a person would; returns whether it will be."""
-        if session.kept is not None:
-            return False
-        if reply.failure is Failure.NONE:
-            wait_s = self._second_thought(session, step, reply) if step.key is not None else None
-        else:
-            wait_s = self._wait_before_retry_s(session, step, reply)
-        if wait_s is None:
-            return False
-        session.key_attempt += 1
-        self._schedule(session, done_ns + int(wait_s * 1e9))
-        return True
-
-    def _wait_before_retry_s(self, session: Session, step: Step, reply: Reply) -> float | None:
-        manners = self._manners
-        wait_s = wait_before_retry_s(
-            step,
-            reply,
-            retries=session.retries,
-            share=uniform_of(session.seed, _SPREAD + session.extras),
-            will_reload=manners.reloads(session.seed, session.sent_steps, session.retries),
-        )
-        if wait_s is None or (manners.has_budget and not self._budget.spend()):
-            return None
-        session.retries += 1
-        return wait_s
-
-    def _second_thought(self, session: Session, step: Step, reply: Reply) -> float | None:
-        """Return after how long an acknowledged form is handed in again, None when it is not."""
-        if step.expects_refusal or step.form is None or step.key is None or not reply.is_ok:
-            return None
-        thought = second_thought(step.key, self.playbook.key_seed)
-        if thought is SecondThought.NONE:
-            return None
-        if thought is SecondThought.ALTER:
-            changed = altered(step.form)
-            if changed is None:
-                return None
-            session.step = step._replace(form=changed, expects_refusal=True)
-        else:
-            session.is_replay = True
-        session.kept = reply
-        return REPLAY_AFTER_S
 
     def _next_step(self, session: Session, reply: Reply, done_ns: int) -> None:
         try:

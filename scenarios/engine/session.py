@@ -3,21 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
 
-from scenarios.journeys.forms import Effect
+from scenarios.engine.submissions import Submission
 from scenarios.journeys.vocabulary import Reply, Step
 from scenarios.playbook import Opening
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Submission:
-    """One attempt at handing in a form; `attempt` counts those under the same key, from 0."""
-
-    attempt: int
-    is_replay: bool
-    effect: Effect
-    invoked_ns: int
 
 
 class Session:
