@@ -74,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_experiments(commands)
     _add_others(commands)
+    _add_workload(commands)
     return parser
 
 
@@ -149,6 +150,21 @@ def _add_others(commands: argparse._SubParsersAction[_Parser]) -> None:
     for command in (judge, report):
         command.add_argument("--lang", choices=("th", "en"), default=_language(),
                              help="language")  # fmt: skip
+
+
+def _add_workload(commands: argparse._SubParsersAction[_Parser]) -> None:
+    command = _add(commands, "workload-from-log", does="turn access logs into a workload to replay",
+                   example="monthend workload-from-log access.log* -o workload.json")  # fmt: skip
+    add = command.add_argument
+    add("logs", nargs="+", type=Path, metavar="ACCESS_LOG",
+        help="combined or JSON lines, plain or gzip, rotated files in any order")  # fmt: skip
+    add("-o", "--out", type=Path, default=Path("workload.json"), metavar="FILE",
+        help="where the workload goes (default: workload.json)")  # fmt: skip
+    add("--force", action="store_true", help="replace the file if it is there")
+    add("--duration-unit", choices=("s", "ms", "us"), default="us",
+        help="unit of request times without a point (default: us, Apache's %%D)")  # fmt: skip
+    add("--times-are", choices=("auto", "start", "end"), default="auto",
+        help="whether a line's time is the request's start (Apache) or end (nginx)")  # fmt: skip
 
 
 def _language() -> str:

@@ -40,6 +40,7 @@ from harness.run_folder import RunFolder
 from harness.sealing import seal
 from harness.targets.embedded import EmbeddedOptions, start_embedded
 from harness.verdict import judge
+from harness.workload_from_log import workload_from_log
 from scenarios.population import build_population
 
 REPORT_LIMIT_S: Final = 120.0
@@ -320,4 +321,5 @@ COMMANDS: Final[Mapping[str, Callable[[argparse.Namespace], int]]] = {
     "profile": profile,
     "explain": explain,
     "target": target,
+    "workload-from-log": workload_from_log,
 }
