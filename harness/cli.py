@@ -145,6 +145,13 @@ def _add_others(commands: argparse._SubParsersAction[_Parser]) -> None:
                   example="monthend report runs/20251201T083000Z-1a2b3c --lang th")  # fmt: skip
     explain = _add(commands, "explain", does="name the place where work queued in a run",
                    example="monthend explain runs/20251201T083000Z-1a2b3c")  # fmt: skip
+    calibrate = _add(commands, "calibrate", does="say how wrong the load generator is here",
+                     example="monthend calibrate --quick")  # fmt: skip
+    calibrate.add_argument("--quick", action="store_true", help="half a minute instead of three")
+    calibrate.add_argument("--duration", type=float, metavar="SECONDS",
+                           help="at each of the three rates (default 15; quick: 2.5)")  # fmt: skip
+    calibrate.add_argument("--out", type=Path, default=Path("runs"), metavar="DIR",
+                           help="where runs and calibrations go")  # fmt: skip
     for command in (judge, report, explain):
         command.add_argument("run", type=Path, metavar="RUN", help="a run folder")
     for command in (judge, report):

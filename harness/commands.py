@@ -23,6 +23,10 @@ from contracts.reading import ContractError, read_contract
 from contracts.records import Bottleneck
 from contracts.terms import EXIT_STATUS, Contract, Verdict
 from harness.announcement import announce, exit_status, read_verdict
+from harness.calibration.course import calibrate as run_calibration
+from harness.calibration.course import extent_of
+from harness.calibration.store import check_place, keep
+from harness.calibration.table import calibration_lines
 from harness.diagnosis.explain import explain as explain_run
 from harness.diagnosis.profiling import profile as profile_run
 from harness.diagnosis.summary import explanation_lines, profile_lines
@@ -312,12 +316,27 @@ def _build_report(folder: RunFolder, language: str) -> None:
     run_to_end(child, timeout_s=REPORT_LIMIT_S, mend=f"try again with `monthend report {path}`")
 
 
+def calibrate(arguments: argparse.Namespace) -> int:
+    """Say how wrong the load generator is on this machine, and keep it for the verdicts to come."""
+    display = Display()
+    extent = extent_of(is_quick=arguments.quick, duration_s=arguments.duration)
+    check_place(arguments.out)
+    with tempfile.TemporaryDirectory(prefix="monthend-calibration-") as place, listening():
+        found = run_calibration(extent, Path(place), display.step)
+    path = keep(found, arguments.out)
+    display.step("done")
+    print(*calibration_lines(found), path, sep="\n")
+    sys.stdout.flush()
+    return EXIT_STATUS[Verdict.MET if found.is_must_met else Verdict.BREACHED]
+
+
 COMMANDS: Final[Mapping[str, Callable[[argparse.Namespace], int]]] = {
     "accept": accept,
     "plan": plan,
     "run": run,
     "judge": judge_again,
     "report": report,
+    "calibrate": calibrate,
     "profile": profile,
     "explain": explain,
     "target": target,

@@ -27,6 +27,7 @@ from harness.run_folder import RunFolder
 from harness.targets import Target
 from scenarios.arrivals import LoadPlan
 from scenarios.dialects import anywhere
+from scenarios.workload_plan import WorkloadPlan
 
 LOCUSTFILE: Final = "scenarios/month_end.py"
 # One process drives the whole month end on a twentieth of its cores' time (design.md §7: 50-100 us
@@ -60,6 +61,7 @@ class LoadOrder:
     start_file: str
     drain_s: float
     key_salt: int
+    workload: str = ""  # a file to replay instead of the country
 
 
 @dataclass(slots=True)
@@ -134,7 +136,7 @@ class Load:
         """Pids of the load processes that live."""
         return tuple(p.child.pid for p in self.processes if p.child.poll() is None)
 
-    def await_ready(self, plan: LoadPlan) -> None:
+    def await_ready(self, plan: LoadPlan | WorkloadPlan) -> None:
         """Wait until all have planned as *plan* says. Raises `BadSetup`; no load was sent then."""
         limit = time.monotonic() + READY_LIMIT_S
         while True:
@@ -260,11 +262,12 @@ def start_load(
         # A target that we did not just fill may remember the keys of an earlier run.
         key_salt=0 if options.is_embedded else secrets.randbits(48),
     )
-    processes = [_start_process(order, index, target.url, folder) for index in range(PROCESS_COUNT)]
+    processes = [start_process(order, index, target.url, folder) for index in range(PROCESS_COUNT)]
     return Load(order, processes)
 
 
-def _start_process(order: LoadOrder, index: int, url: str, folder: RunFolder) -> LoadProcess:
+def start_process(order: LoadOrder, index: int, url: str, folder: RunFolder) -> LoadProcess:
+    """Start load process *index* on *url*; its logs go into *folder*."""
     path = folder.logs.resolve() / f"load-{index}.json"
     path.write_bytes(orjson.dumps({**asdict(order), "process_index": index}))
     child = start_child(

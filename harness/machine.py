@@ -39,7 +39,7 @@ def machine_facts(folder: Path) -> Mapping[str, str | int | float]:
     return {
         "system": f"{platform.system()} {platform.release()}",
         "architecture": platform.machine(),
-        "cpu_model": _cpu_model(),
+        "cpu_model": cpu_model(),
         "cpu_count": len(os.sched_getaffinity(0)),
         "memory_bytes": memory.total,
         "memory_available_bytes": memory.available,
@@ -66,7 +66,8 @@ def _version_of(package: str) -> str:
         return "not installed"
 
 
-def _cpu_model() -> str:
+def cpu_model() -> str:
+    """Return the processor's name as the system tells it."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

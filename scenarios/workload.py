@@ -3,7 +3,8 @@
 Knows no country and no ledger. `monthend workload-from-log` writes such files from access logs, and
 people write them by hand (format `monthend-workload/1`, JSON, see `WORKLOAD_EXAMPLE`):
 
-    operations   name, kind, method, example targets with weights, headers, body, expected statuses
+    operations   name, kind, method, example targets with weights, headers, body, expected statuses;
+                 {session} in a target becomes the number of the session that asks
     sessions     with which operation a session begins, which one follows which after how long
     arrivals     sessions begun per second, requests asked for per second, or sessions per bin
 
@@ -25,6 +26,7 @@ from contracts.terms import OperationKind
 from scenarios.strict_json import BadJson, Fields, Place, parse_strictly, read_bounded
 
 FORMAT: Final = "monthend-workload/1"
+SESSION: Final = "{session}"  # in a target: the number of the session that asks
 END: Final = -1  # a session's last step leads here
 
 FILE_BYTES_MAX: Final = 64 << 20

@@ -42,7 +42,7 @@ class WorkloadPlaybook:
             number=number,
             unit=0,
             seed=int(self.plan.seed[number]),
-            journey=self._journey(row, steps),
+            journey=self._journey(row, number, steps),
             planned=len(steps),
         )
 
@@ -62,11 +62,12 @@ class WorkloadPlaybook:
         """Nobody signs in."""
         return None  # noqa: RET501  # the protocol's other playbooks return a generator
 
-    def _journey(self, row: int, steps: Sequence[WalkedStep]) -> Journey:
+    def _journey(self, row: int, number: int, steps: Sequence[WalkedStep]) -> Journey:
         try:
             for step in steps:
-                # Account 0 is nobody in particular; the example asked for stands as the document.
-                yield Step(self.operations[step.operation][0], 0, 0, document=step.example)
+                # Account 0 is nobody in particular; the session's number stands as the unit, the
+                # example asked for as the document.
+                yield Step(self.operations[step.operation][0], 0, number, document=step.example)
         finally:
             self._pauses.pop(row, None)
 

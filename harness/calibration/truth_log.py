@@ -57,17 +57,20 @@ assert TRUTH.size == TRUTH_DTYPE.itemsize
 Records = npt.NDArray[np.void]
 
 
-def read_truth(path: Path) -> tuple[dict[str, Any], Records]:
-    """Return header and whole records of a log. Raises `BrokenExperiment` when it is none."""
+def read_log(path: Path, dtype: np.dtype[np.void]) -> tuple[dict[str, Any], Records]:
+    """Return header and whole records of a log; its last record may be cut short.
+
+    Raises `BrokenExperiment` when it is no log.
+    """
     try:
         content = path.read_bytes()
         end = content.index(b"\n") + 1
         header = orjson.loads(content[:end])
     except (OSError, ValueError) as error:
         raise BrokenExperiment(
-            what=f"this is no log of the truth server: {error}",
+            what=f"this is no log: {error}",
             where=str(path),
-            mend="see what the server wrote beside it, and calibrate again",
+            mend="see what its writer said beside it, and calibrate again",
         ) from error
-    count = (len(content) - end) // TRUTH_DTYPE.itemsize
-    return header, np.frombuffer(content, TRUTH_DTYPE, count, end)
+    count = (len(content) - end) // dtype.itemsize
+    return header, np.frombuffer(content, dtype, count, end)

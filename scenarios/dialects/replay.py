@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from scenarios.dialects.interface import Answer, BookColumns, Request
 from scenarios.journeys.vocabulary import Reply, Step
 from scenarios.outcomes import classify
-from scenarios.workload import ReplayedOperation, ReplayedWorkload
+from scenarios.workload import SESSION, ReplayedOperation, ReplayedWorkload
 
 # What a system answers when it does as asked, unless the workload says otherwise.
 GOOD: tuple[int, ...] = tuple(range(200, 400))
@@ -27,11 +27,18 @@ class ReplayDialect:
     def __init__(self, workload: ReplayedWorkload) -> None:
         self.operations = frozenset(one.name for one in workload.operations)
         self._requests = {one.name: _requests_of(one) for one in workload.operations}
+        self._numbered = {
+            one.name for one in workload.operations if any(SESSION in t for t in one.targets)
+        }
         self._expected = {one.name: one.expected or GOOD for one in workload.operations}
 
     def request(self, step: Step, token: str) -> Request:
-        """Return the example request that *step* names."""
-        return self._requests[step.operation][step.document]
+        """Return the example request that *step* names; its unit is the session's number."""
+        request = self._requests[step.operation][step.document]
+        if step.operation in self._numbered:
+            target = request.target.replace(SESSION, str(step.unit))
+            return request._replace(target=target)
+        return request
 
     def reply(self, step: Step, answer: Answer) -> Reply:
         """Judge by how the exchange ended and its status alone."""

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from harness.calibration.delays import DRAWS, Kind, delays_of, resets_of
-from harness.calibration.truth_log import STALL_REQUEST, Ending, Records, read_truth
+from harness.calibration.truth_log import STALL_REQUEST, TRUTH_DTYPE, Ending, Records, read_log
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT_S = 20
@@ -44,7 +44,7 @@ class Served:
         return answer_of(client)
 
     def records(self) -> Records:
-        return read_truth(self.log)[1]
+        return read_log(self.log, TRUTH_DTYPE)[1]
 
 
 def answer_of(client: socket.socket) -> bytes:

@@ -19,7 +19,7 @@ from harness.calibration.delays import (
     delays_of,
     resets_of,
 )
-from harness.calibration.truth_log import TRUTH, TRUTH_DTYPE, read_truth
+from harness.calibration.truth_log import TRUTH, TRUTH_DTYPE, read_log
 from harness.failures import BrokenExperiment
 
 # Four standard errors of a mean over DRAWS entries; a wrong shape is off by much more.
@@ -64,7 +64,7 @@ def test_a_log_cut_in_the_middle_of_a_record_keeps_the_whole_ones(tmp_path: Path
     log = tmp_path / "truth.log"
     log.write_bytes(b'{"seed":1}\n' + record + record[: TRUTH_DTYPE.itemsize // 2])
 
-    header, records = read_truth(log)
+    header, records = read_log(log, TRUTH_DTYPE)
 
     assert header == {"seed": 1}
     assert records["request"].tolist() == [41]
@@ -75,5 +75,5 @@ def test_what_is_no_log_is_refused_in_one_line(tmp_path: Path, content: bytes) -
     log = tmp_path / "truth.log"
     log.write_bytes(content)
 
-    with pytest.raises(BrokenExperiment, match="no log of the truth server"):
-        read_truth(log)
+    with pytest.raises(BrokenExperiment, match="this is no log"):
+        read_log(log, TRUTH_DTYPE)

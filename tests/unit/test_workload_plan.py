@@ -186,3 +186,15 @@ def test_the_dialect_sends_the_example_and_the_status_decides() -> None:
     assert failure("front", 404) == failure("article", 302) == "UNEXPECTED_STATUS"
     assert failure("front", 500) == "SERVER_ERROR"
     assert failure("front", 503, b"HTTP/1.1 503 X\r\nRetry-After: 1\r\n\r\n") == "SHED"
+
+
+def test_a_target_may_hold_the_number_of_the_session_that_asks() -> None:
+    content = constant(10)
+    content["operations"][0]["targets"] = [{"target": "/item/{session}?again={session}"}]
+    plan = plan_workload(read(content), duration_s=5, seed=1)
+    playbook = workload_playbook(plan, process_index=1, process_count=2)
+    dialect = ReplayDialect(plan.workload)
+
+    asked = [dialect.request(next(playbook.begin(row).journey), "").target for row in range(3)]
+
+    assert asked == [f"/item/{number}?again={number}" for number in (1, 3, 5)]
