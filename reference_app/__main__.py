@@ -55,6 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     accounts=options.accounts,
                     sessions_out=options.sessions_out,
                     business_date=options.business_date,
+                    open_from=options.open_from,
                 )
             )
             print(orjson.dumps({"filled_s": seconds}).decode())
@@ -83,6 +84,11 @@ def _parser() -> argparse.ArgumentParser:
     filling.add_argument(
         "--business-date", type=date.fromisoformat, default=date(2025, 12, 1), metavar="YYYY-MM-DD"
     )
+    filling.add_argument(
+        "--open-from", type=date.fromisoformat, metavar="YYYY-MM-DD",
+        help="leave the books open from this day's month on, as units have them whose books of "
+        "these months are still to be imported",
+    )  # fmt: skip
     return parser
 
 

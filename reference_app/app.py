@@ -18,6 +18,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from reference_app.access import Access, UnitEntry
 from reference_app.admission import Admission
+from reference_app.imports import Importer
 from reference_app.kinds import Catalogue, read_catalogue
 from reference_app.metrics import Metrics
 from reference_app.posting import OUTCOME_PROBLEMS, Execute, PostingQueue, executor
@@ -55,6 +56,7 @@ class Ledger:
     defects: tuple[str, ...] = ()
     posting_source: str = ""
     queue: PostingQueue | None = None
+    importer: Importer = field(init=False)
     is_draining: bool = False
 
     def start_queue(self) -> None:
@@ -71,6 +73,14 @@ class Ledger:
             deadline_s=self.settings.deadline_s,
         )
         self.queue.start()
+
+    def __post_init__(self) -> None:
+        self.importer = Importer(
+            self.settings,
+            self.storage,
+            self.metrics,
+            waiting=lambda: self.queue.waiting if self.queue else 0,
+        )
 
 
 async def build_ledger(settings: Settings) -> Ledger:
@@ -173,18 +183,20 @@ async def watch_loop(ledger: Ledger) -> None:
 
 def make_app(ledger: Ledger) -> web.Application:
     """Return the web application over *ledger*, its queue started and stopped with it."""
-    from reference_app.routes import auth, books, documents, operations, reports
+    from reference_app.routes import auth, books, documents, imports, operations, reports
 
     app = web.Application(client_max_size=BODY_SIZE_MAX, middlewares=[gate(ledger)])
-    for group in (documents, reports, auth, books, operations):
+    for group in (documents, imports, reports, auth, books, operations):
         app.add_routes(group.routes(ledger))
 
     async def run_parts(_app: web.Application) -> AsyncIterator[None]:
         ledger.provider.start()
         ledger.start_queue()
+        ledger.importer.start()
         watch = asyncio.create_task(watch_loop(ledger))
         yield
         watch.cancel()
+        await ledger.importer.stop()
         assert ledger.queue is not None
         await ledger.queue.stop()
         await ledger.provider.stop()

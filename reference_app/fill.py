@@ -22,7 +22,7 @@ from reference_app.problems import BadSettings
 from reference_app.rules import fiscal_year_of
 from reference_app.sessions import Session, Tokens, pid_hash
 from reference_app.settings import Settings
-from reference_app.storage import SCHEMA_FILE
+from reference_app.storage import SCHEMA_FILES
 
 APPROPRIATION_MIN: Final = Decimal("50000000.00")  # THB per line: base load never exhausts it
 OPENING_CASH: Final = Decimal("500000.00")  # THB
@@ -67,9 +67,19 @@ INSERTS: Final = (
 
 
 async def fill(
-    settings: Settings, *, units: Path, accounts: Path, sessions_out: Path, business_date: date
+    settings: Settings,
+    *,
+    units: Path,
+    accounts: Path,
+    sessions_out: Path,
+    business_date: date,
+    open_from: date | None = None,
 ) -> Mapping[str, float]:
-    """Fill and return the seconds of each part. Raises `BadSettings` for a wrong file."""
+    """Fill and return the seconds of each part. Raises `BadSettings` for a wrong file.
+
+    The month before *business_date* is open and so is *open_from*, when given, and what follows:
+    units whose books of months are still to be imported.
+    """
     catalogue = read_catalogue()
     started_at = time.monotonic()
     seconds: dict[str, float] = {}
@@ -81,12 +91,13 @@ async def fill(
     try:
         await connection.execute("DROP SCHEMA IF EXISTS ledger CASCADE")
         async with connection.transaction():
-            await connection.execute(SCHEMA_FILE.read_text(encoding="utf-8"))
+            for path in SCHEMA_FILES:
+                await connection.execute(path.read_text(encoding="utf-8"))
             await _copy(connection, "unit", _unit_rows(units))
             note("units")
             await _copy(connection, "account", _account_rows(accounts, settings.pid_key))
             note("accounts")
-            await _insert(connection, catalogue, business_date)
+            await _insert(connection, catalogue, business_date, open_from)
             note("books")
         await connection.execute(f"VACUUM (ANALYZE) {', '.join(TABLES)}")
         await connection.execute("CHECKPOINT")
@@ -98,7 +109,9 @@ async def fill(
     return seconds
 
 
-async def _insert(connection: Any, catalogue: Catalogue, business_date: date) -> None:
+async def _insert(
+    connection: Any, catalogue: Catalogue, business_date: date, open_from: date | None
+) -> None:
     rows = [
         (a.account, a.account_class, a.is_cash, a.name_th, a.name_en)
         for a in catalogue.chart.values()
@@ -108,6 +121,8 @@ async def _insert(connection: Any, catalogue: Catalogue, business_date: date) ->
     first_day = date(year_be - 544, 10, 1)
     first_period, last_period = (year_be - 544) * 100 + 10, (year_be - 543) * 100 + 9
     closed_through = _months_before(business_date, 2)
+    if open_from is not None:
+        closed_through = min(closed_through, _months_before(open_from, 1))
     lines = catalogue.budget_lines
     cash, bank = catalogue.channels["cash"], catalogue.channels["bank"]
     arguments: tuple[tuple[object, ...], ...] = (

@@ -50,7 +50,10 @@ class BudgetEffect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """A kind of document. `path` is empty when only a step of another document makes it."""
+    """A kind of document. Without a `path` only a step or an import makes it.
+
+    `imported_as` is its name in sheets of back-dated books, empty when it may not stand there.
+    """
 
     name: str
     path: str
@@ -62,6 +65,7 @@ class Kind:
     budget: tuple[BudgetEffect, ...]
     status: str
     is_open: bool
+    imported_as: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +89,7 @@ class Catalogue:
     chart: Mapping[int, ChartAccount]
     channels: Mapping[str, int]
     budget_lines: Mapping[str, int]
+    columns: Mapping[str, str]
     kinds: Mapping[str, Kind]
     steps: tuple[Step, ...]
 
@@ -112,6 +117,7 @@ def read_catalogue(path: Path = CATALOGUE_FILE) -> Catalogue:
         chart=chart,
         channels=content["channels"],
         budget_lines=content["budget_lines"],
+        columns=content["columns"],
         kinds=kinds,
         steps=steps,
     )
@@ -129,6 +135,7 @@ def _read_kind(name: str, entry: Mapping[str, Any], chart: Mapping[int, ChartAcc
         budget=tuple(_read_effect(name, text) for text in entry.get("budget", ())),
         status=entry.get("status", "posted"),
         is_open=entry.get("is_open", False),
+        imported_as=entry.get("imported_as", ""),
     )
 
 

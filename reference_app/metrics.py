@@ -19,6 +19,7 @@ BUCKETS: Final[Mapping[str, tuple[float, ...]]] = {
     "posting_seconds": SECONDS,
     "loop_lag_seconds": SECONDS,
     "batch_size": SIZES,
+    "import_seconds": SECONDS,
 }
 
 

@@ -107,6 +107,11 @@ class PostingQueue:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    @property
+    def waiting(self) -> int:
+        """How many postings have no outcome yet."""
+        return self._waiting_count
+
     async def submit(self, posting: Posting) -> Outcome:
         """Post and return the outcome `ok` or `replay`; any other is raised as a `Problem`."""
         if self._waiting_count >= self._waiting_max:

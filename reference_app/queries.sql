@@ -176,7 +176,7 @@ SELECT json_build_object('unit', $1::int, 'period', ledger.period_text($3), 'lin
 FROM ledger.budget_line AS b
 LEFT JOIN (
     SELECT budget_line, sum(amount) AS amount FROM ledger.document
-    WHERE unit = $1 AND date BETWEEN $4 AND $5 AND kind = 'payment' GROUP BY budget_line
+    WHERE unit = $1 AND date BETWEEN $4 AND $5 AND kind IN ('payment', 'back_dated_payment') GROUP BY budget_line
 ) AS p ON p.budget_line = b.budget_line
 WHERE b.unit = $1 AND b.fiscal_year = $2
 
@@ -244,6 +244,70 @@ SELECT E'document,kind,number,period,date,account,debit,credit\n' || coalesce(st
     E'\n' ORDER BY d.document, l.position), '')
 FROM ledger.document AS d JOIN ledger.line AS l ON l.unit = d.unit AND l.document = d.document
 WHERE d.unit = $1 AND d.fiscal_year = $2
+
+-- name: receive_import
+-- Keep an uploaded file, or name the import that stands in its way: the same key, the same file, or
+-- another file of the unit that is not finished.
+WITH new AS (
+    INSERT INTO ledger.import (unit, import, content_hash, file_name, account, content)
+    VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING RETURNING import, content_hash
+)
+SELECT import, content_hash, true AS is_new FROM new
+UNION ALL
+SELECT import, content_hash, false FROM ledger.import
+WHERE unit = $1 AND (import = $2 OR (content_hash = $3 AND state <> 'refused')
+    OR state IN ('received', 'checking', 'posting'))
+
+-- name: take_import
+-- Take the unfinished file that waited longest, for $1 seconds; a file whose worker died comes back.
+UPDATE ledger.import
+SET state = CASE state WHEN 'received' THEN 'checking' ELSE state END,
+    turn_at = now(), taken_until = now() + make_interval(secs => $1)
+WHERE (unit, import) = (
+    SELECT unit, import FROM ledger.import
+    WHERE state IN ('received', 'checking', 'posting') AND taken_until < now()
+    ORDER BY turn_at LIMIT 1 FOR UPDATE SKIP LOCKED
+)
+RETURNING unit, import, state
+
+-- name: keep_import
+-- Hold a taken file for $3 more seconds; 0 gives it back.
+UPDATE ledger.import SET taken_until = now() + make_interval(secs => $3)
+WHERE unit = $1 AND import = $2
+
+-- name: import_to_check
+-- A file that waits to be checked, and what it is checked against; no row while another checks it.
+SELECT i.content, i.account, b.first_period, b.last_period
+FROM ledger.import AS i JOIN ledger.book AS b ON b.unit = i.unit
+WHERE i.unit = $1 AND i.import = $2 AND i.state = 'checking'
+    AND pg_try_advisory_xact_lock(hashtextextended(i.import::text, i.unit))
+
+-- name: accept_import
+-- Reserve everything that a checked file needs, or say why not (imports.sql).
+SELECT sheet, row_number, column_name, value, code FROM ledger.accept_import($1, $2)
+
+-- name: refuse_import
+-- Close a file that is refused, with its report; nothing of it stays but that.
+WITH gone AS (DELETE FROM ledger.import_document WHERE unit = $1 AND import = $2)
+UPDATE ledger.import
+SET state = 'refused', content = NULL, row_count = $3, problem_count = $4, problems = $5
+WHERE unit = $1 AND import = $2 AND state = 'checking'
+
+-- name: begin_import
+-- The file is accepted: from here on it is posted, whatever happens.
+UPDATE ledger.import SET state = 'posting', row_count = $3, document_count = $4
+WHERE unit = $1 AND import = $2 AND state = 'checking'
+
+-- name: post_import
+-- Post the next documents of a file (imports.sql); how many are left.
+SELECT ledger.post_import($1, $2, $3)
+
+-- name: import
+-- How far an import is, and what is wrong with it.
+SELECT json_build_object('unit', unit, 'import', import, 'file_name', file_name, 'state', state,
+    'rows', row_count, 'documents', document_count, 'documents_posted', posted_count,
+    'problem_count', problem_count, 'problems', problems)::text
+FROM ledger.import WHERE unit = $1 AND import = $2
 
 -- name: person
 -- The account of a citizen number (as keyed hash).

@@ -168,6 +168,10 @@ class Rules:
     def new_document(self, posting: Posting, kind: Kind, body: Mapping[str, Any]) -> Posting:
         """Fill *posting* with a new document of *kind* made from the request *body*."""
         values = self._read_fields(kind, body)
+        if any(line.account == "@expense" for line in kind.lines):
+            values["expense"] = self._catalogue.budget_lines.get(values["budget_line"])
+            if values["expense"] is None:
+                raise invalid(f"budget_line: there is no {values['budget_line']}")
         return self._fill(posting, kind, values)
 
     def step(

@@ -24,6 +24,7 @@ from reference_app.problems import Problem
 from reference_app.settings import Settings
 
 SCHEMA_FILE = Path(__file__).with_name("schema.sql")
+SCHEMA_FILES = (SCHEMA_FILE, *map(SCHEMA_FILE.with_name, ("imports.sql", "audit.sql")))
 QUERIES_FILE = Path(__file__).with_name("queries.sql")
 READ_PAUSES_S: Final = (
     0.05,
@@ -87,7 +88,7 @@ def read_queries(path: Path = QUERIES_FILE) -> dict[str, str]:
 
 
 class Storage:
-    """Pools for reading and for posting, apart, so that neither starves the other."""
+    """Pools for reading, posting and importing, apart, so that none starves another."""
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self.queries = read_queries()
@@ -95,12 +96,14 @@ class Storage:
         self._metrics = metrics
         self._readers: Any = None
         self._posters: Any = None
+        self._importers: Any = None
 
     async def open(self) -> None:
         """Connect. Raises what the driver raises when the database is not there."""
         logging.getLogger("asyncpg.pool").setLevel(logging.CRITICAL)  # else a traceback per attempt
         self._readers = await self._pool(self._settings.read_connections)
         self._posters = await self._pool(self._settings.posting_lanes)
+        self._importers = await self._pool(1)
 
     async def _pool(self, size: int) -> Any:
         # The server gives up before the client does: its refusal is certain, ours would not be.
@@ -124,7 +127,7 @@ class Storage:
 
     async def close(self, limit_s: float) -> None:
         """Close the pools; what does not close within *limit_s* is cut off."""
-        for pool in (self._readers, self._posters):
+        for pool in (self._readers, self._posters, self._importers):
             if pool is None:
                 continue
             try:
@@ -188,14 +191,25 @@ class Storage:
     async def post(self, units: list[int], batch: str) -> Sequence[Any]:
         """Send one batch of postings. Raises `NotExecuted`, `Rejected` or `Uncertain`."""
         async with self.poster() as connection:
-            try:
-                return await connection.fetch(self.queries["post"], units, batch)
-            except LOST as error:
-                raise Uncertain(repr(error)) from error
-            except asyncpg.PostgresError as error:
-                if error.sqlstate[:2] in CONTENT_CLASSES:
-                    raise Rejected(str(error)) from error
-                raise NotExecuted(repr(error)) from error
+            return await self._write(connection, "post", units, batch)
+
+    async def work(self, name: str, *arguments: object) -> Sequence[Any]:
+        """Send one statement of an import. Raises `NotExecuted`, `Rejected` or `Uncertain`."""
+        connection = await self._acquire(self._importers)
+        try:
+            return await self._write(connection, name, *arguments)
+        finally:
+            await _release(self._importers, connection)
+
+    async def _write(self, connection: Any, name: str, *arguments: object) -> Sequence[Any]:
+        try:
+            return await connection.fetch(self.queries[name], *arguments)
+        except LOST as error:
+            raise Uncertain(repr(error)) from error
+        except asyncpg.PostgresError as error:
+            if error.sqlstate[:2] in CONTENT_CLASSES:
+                raise Rejected(str(error)) from error
+            raise NotExecuted(repr(error)) from error
 
 
 async def _release(pool: Any, connection: Any) -> None:

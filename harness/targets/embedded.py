@@ -30,8 +30,8 @@ from scenarios.population import Population, write_accounts_csv, write_units_csv
 
 FILL_LIMIT_S: Final = 120.0
 PROVIDER_LIMIT_S: Final = 20.0
-# A worker holds six connections and replaces lost ones before the server has noticed the loss.
-CONNECTIONS_PER_WORKER: Final = 12
+# A worker holds eight connections and replaces lost ones before the server has noticed the loss.
+CONNECTIONS_PER_WORKER: Final = 16
 CONNECTIONS_SPARE: Final = 40  # the fill, the probes, a person with psql
 CLIENT_ID: Final = "monthend-ledger"
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from reference_app.defects.access import ACCESS_DEFECTS
 from reference_app.defects.around_posting import AROUND_POSTING_DEFECTS
 from reference_app.defects.defect import Defect
+from reference_app.defects.importing import IMPORTING_DEFECTS
 from reference_app.defects.posting_function import POSTING_FUNCTION_DEFECTS
 from reference_app.problems import BadSettings
 
@@ -19,7 +20,12 @@ if TYPE_CHECKING:
 DEFECTS = {
     defect.id: defect
     for defect in sorted(
-        (*AROUND_POSTING_DEFECTS, *POSTING_FUNCTION_DEFECTS, *ACCESS_DEFECTS),
+        (
+            *AROUND_POSTING_DEFECTS,
+            *POSTING_FUNCTION_DEFECTS,
+            *IMPORTING_DEFECTS,
+            *ACCESS_DEFECTS,
+        ),
         key=lambda defect: defect.id,
     )
 }

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from reference_app.defects.defect import Defect
 from reference_app.problems import BadSettings
-from reference_app.storage import SCHEMA_FILE
+from reference_app.storage import SCHEMA_FILES
 
 if TYPE_CHECKING:
     from reference_app.app import Ledger
 
-BEGIN, END = "CREATE FUNCTION ledger.post(", "\nEND $$;\n"
+END = "\nEND $$;\n"
 INSTALL_LOCK = 20_250_700  # any number of our own: workers that start together take turns
 Change = tuple[str, str]
 
@@ -27,7 +27,7 @@ NO_BUDGET_CHECK = "ALTER TABLE ledger.budget_line DROP CONSTRAINT IF EXISTS budg
 
 def _exchange(*changes: Change, statement: str = "") -> Callable[[Ledger, float], Awaitable[None]]:
     async def install(ledger: Ledger, dose: float) -> None:
-        source = ledger.posting_source or _healthy_source()
+        source = ledger.posting_source or function_source("post")
         for old, new in changes:
             if old not in source and new not in source:
                 raise BadSettings(f"defects: schema.sql no longer holds {old!r}")
@@ -45,11 +45,13 @@ def _exchange(*changes: Change, statement: str = "") -> Callable[[Ledger, float]
     return install
 
 
-def _healthy_source() -> str:
-    text = SCHEMA_FILE.read_text(encoding="utf-8")
-    begin = text.index(BEGIN)
+def function_source(name: str) -> str:
+    """Return the statement that makes the function `ledger.NAME` anew as NAME_with_defects."""
+    text = "".join(path.read_text(encoding="utf-8") for path in SCHEMA_FILES)
+    head = f"CREATE FUNCTION ledger.{name}("
+    begin = text.index(head)
     source = text[begin : text.index(END, begin) + len(END)]
-    return source.replace(BEGIN, "CREATE OR REPLACE FUNCTION ledger.post_with_defects(")
+    return source.replace(head, f"CREATE OR REPLACE FUNCTION ledger.{name}_with_defects(")
 
 
 POSTING_FUNCTION_DEFECTS = (

@@ -38,6 +38,7 @@ def routes(ledger: Ledger) -> Iterable[web.RouteDef]:
         ("budget", "budget", _fiscal_year),
         ("payees", "payees", lambda r: (r.query.get("query", "")[:100],)),
         ("documents/by-key/{key}", "answer_by_key", _key),
+        ("imports/{key}", "import", _key),
         ("documents/{document}", "document", lambda r: (number_of(r, "document"),)),
         ("reports/daily-cash", "daily_cash", lambda r: _day(r, cash)),
         ("reports/trial-balance", "trial_balance", lambda r: (_period(r),)),

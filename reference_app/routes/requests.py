@@ -33,17 +33,25 @@ def unit_of(request: web.Request) -> int:
     return unit
 
 
-async def posting_of(request: web.Request, session: Session, unit: int) -> tuple[Posting, Any]:
-    """Return the empty posting of a write, with its key and payload hash, and the read body."""
+def key_of(request: web.Request) -> UUID:
+    """Read the idempotency key of a write."""
     text = request.headers.get("Idempotency-Key")
     if not text:
         raise Problem("idempotency-key-missing", "send one UUID per write, the same for a retry")
     try:
-        key = UUID(text)
+        return UUID(text)
+    except ValueError as error:
+        raise Problem("invalid", "Idempotency-Key: not a UUID") from error
+
+
+async def posting_of(request: web.Request, session: Session, unit: int) -> tuple[Posting, Any]:
+    """Return the empty posting of a write, with its key and payload hash, and the read body."""
+    key = key_of(request)
+    try:
         raw = await request.read()
         body = orjson.loads(raw) if raw else {}
     except ValueError as error:
-        raise Problem("invalid", f"not a UUID or not JSON: {error}") from error
+        raise Problem("invalid", f"not JSON: {error}") from error
     # The order of fields does not matter: the same request written anew is the same request.
     canonical = request.path.encode() + b"\n" + orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
     payload_hash = "\\x" + blake2b(canonical, digest_size=16).hexdigest()

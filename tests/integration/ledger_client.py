@@ -79,7 +79,9 @@ def settings_for(dsn: str) -> Settings:
     )
 
 
-async def fill_country(dsn: str, folder: Path) -> Country:
+async def fill_country(
+    dsn: str, folder: Path, *, business_date: str = BUSINESS_DATE, open_from: str = ""
+) -> Country:
     """Write the files of the tiny country and fill the database with it."""
     settings = settings_for(dsn)
     units, accounts, sessions = folder / "U.csv", folder / "A.csv", folder / "S.csv"
@@ -92,7 +94,8 @@ async def fill_country(dsn: str, folder: Path) -> Country:
         units=units,
         accounts=accounts,
         sessions_out=sessions,
-        business_date=date.fromisoformat(BUSINESS_DATE),
+        business_date=date.fromisoformat(business_date),
+        open_from=date.fromisoformat(open_from) if open_from else None,
     )
     lines = sessions.read_text(encoding="utf-8").splitlines()[1:]
     tokens = {int(line.split(",")[0]): line.split(",")[1] for line in lines}

@@ -1,0 +1,342 @@
+"""Rows of a sheet to postings, with the report that an office can correct from. Pure.
+
+The first row of a sheet names its columns, in English or Thai (`kinds.toml`, [columns]); a row is a
+document, or one line of a document whose rows follow each other with the same reference. The rules
+are those of every posting (`rules.Rules`); what depends on the books is judged again when the
+database accepts the file. The key of a document is the UUID version 5 of its reference within the
+import's own, so that the same file never makes two documents of one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from hashlib import blake2b
+from itertools import groupby, zip_longest
+from typing import Any, Final
+from uuid import UUID, uuid5
+
+from reference_app.kinds import Catalogue, Kind
+from reference_app.problems import Problem
+from reference_app.rules import Posting, Rules
+from reference_app.sheet import FORMULA, Row, Unreadable
+
+PROBLEMS_SHOWN_MAX: Final = 200
+VALUE_SHOWN_MAX: Final = 80
+REFERENCE_LENGTH_MAX: Final = 50
+BE_TO_CE: Final = 543
+THAI_DIGITS: Final = str.maketrans("๐๑๒๓๔๕๖๗๘๙", "0123456789")
+MONTHS: Final = (
+    ("ม.ค.", "มกราคม"), ("ก.พ.", "กุมภาพันธ์"), ("มี.ค.", "มีนาคม"), ("เม.ย.", "เมษายน"),
+    ("พ.ค.", "พฤษภาคม"), ("มิ.ย.", "มิถุนายน"), ("ก.ค.", "กรกฎาคม"), ("ส.ค.", "สิงหาคม"),
+    ("ก.ย.", "กันยายน"), ("ต.ค.", "ตุลาคม"), ("พ.ย.", "พฤศจิกายน"), ("ธ.ค.", "ธันวาคม"),
+)  # fmt: skip
+MONTH_NUMBER: Final = {
+    word.replace(".", ""): m for m, words in enumerate(MONTHS, 1) for word in words
+}
+DAY_FIRST: Final = re.compile(r"(\d{1,2})[/.-](\d{1,2})[/.-](\d{4}|\d\d)")
+YEAR_FIRST: Final = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})")
+IN_WORDS: Final = re.compile(r"(\d{1,2})\s*([^\d\s]+?)\s*(?:พ\.?ศ\.?)?\s*(\d{4}|\d\d)")
+SERIAL: Final = re.compile(r"\d{5,6}")
+SERIAL_ZERO: Final = date(1899, 12, 30)  # day 0 of Excel's 1900 calendar
+LINE_COLUMNS: Final = {
+    "revenue_lines": ("account", "amount"), "voucher_lines": ("account", "debit", "credit"),
+}  # fmt: skip
+
+# Why a row or a file is refused, in English and Thai.
+REASONS: Final = {
+    "formula": ("a formula; paste the value", "เป็นสูตร กรุณาวางเป็นค่า"),
+    "merged": ("merged cells; unmerge them", "มีเซลล์ที่ผสานกัน กรุณายกเลิกการผสาน"),
+    "too-many-rows": ("more than 200,000 rows; divide the file", "เกิน 200,000 แถว กรุณาแบ่งไฟล์"),
+    "zip-bomb": ("unpacks to far too much", "ขนาดเมื่อขยายแล้วใหญ่เกินไป"),
+    "old-or-encrypted": (
+        "an old or encrypted workbook; save it as .xlsx without a password",
+        "เป็นไฟล์รุ่นเก่าหรือมีรหัสผ่าน กรุณาบันทึกเป็น .xlsx โดยไม่ใส่รหัสผ่าน",
+    ),
+    "broken-xlsx": ("not a whole .xlsx workbook", "ไฟล์ .xlsx ไม่สมบูรณ์"),
+    "broken-csv": ("not a sound CSV file", "ไฟล์ CSV ไม่สมบูรณ์"),
+    "encoding": ("neither UTF-8 nor cp874; save it as CSV UTF-8", "ไม่ใช่ UTF-8 หรือ cp874"),
+    "too-much-work": ("takes more memory or time than is allowed", "ใช้หน่วยความจำหรือเวลาเกินกำหนด"),
+    "no-columns": (
+        "the first row must name the columns reference, kind and date",
+        "แถวแรกต้องเป็นชื่อคอลัมน์ และมีเลขที่เอกสาร ประเภท วันที่",
+    ),
+    "unknown-column": ("no such column, or it is there twice", "ไม่รู้จักคอลัมน์นี้ หรือมีซ้ำ"),
+    "empty": ("the file has no documents", "ไม่มีเอกสารในไฟล์"),
+    "no-reference": ("every row needs the office's own number", "ทุกแถวต้องมีเลขที่เอกสาร"),
+    "unknown-kind": ("no such kind of document", "ไม่รู้จักประเภทเอกสารนี้"),
+    "not-a-day": ("not a day; write it like 15/6/2568", "ไม่ใช่วันที่ ให้เขียนเช่น 15/6/2568"),
+    "year-slip": ("543 years off: BE and CE are confused", "ปีคลาดเคลื่อน 543 ปี (พ.ศ./ค.ศ.)"),
+    "other-year": ("not in the fiscal year of these books", "ไม่อยู่ในปีงบประมาณของบัญชีนี้"),
+    "not-money": ("not an amount with at most two decimals", "ไม่ใช่จำนวนเงินที่มีทศนิยมไม่เกินสองตำแหน่ง"),
+    "not-of-this-kind": ("has no place in this kind of document", "ไม่ใช้กับเอกสารประเภทนี้"),
+    "differs": ("differs from the document's first row", "ไม่ตรงกับแถวแรกของเอกสาร"),
+    "duplicate": ("the same document or row again in this file", "เอกสารหรือแถวซ้ำในไฟล์"),
+    "rule": ("breaks a rule of the ledger", "ผิดกฎการบันทึกบัญชี"),
+    "already-in-books": ("already imported before", "เคยนำเข้าแล้ว"),
+    "period-closed": ("the month is closed", "ปิดบัญชีเดือนนี้แล้ว"),
+    "no-budget-line": ("no such budget line in this unit", "ไม่มีรหัสงบประมาณนี้ในหน่วยงาน"),
+    "budget-exceeded": ("more than is left of the budget line", "เกินงบประมาณคงเหลือ"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What a file is for: the import itself, who hands it in, and the periods of the books."""
+
+    unit: int
+    key: UUID
+    account: int
+    first_period: int
+    last_period: int
+
+    def holds(self, day: date) -> bool:
+        """Say whether *day* lies in the fiscal year of the books."""
+        return self.first_period <= day.year * 100 + day.month <= self.last_period
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document that keeps the rules, and where it stands."""
+
+    sheet: str
+    row: int
+    reference: str
+    need: Decimal  # baht that it takes of its budget line
+    posting: Posting
+
+
+@dataclass(slots=True)
+class Reading:
+    """What came of a file. `problems` is bounded, `problem_count` is not."""
+
+    documents: list[Document] = field(default_factory=list)
+    problems: list[dict[str, Any]] = field(default_factory=list)
+    problem_count: int = 0
+    row_count: int = 0
+
+    def refuse(
+        self, code: str, *, sheet: str, row: int, column: str = "", value: object = "",
+        detail: str = "",
+    ) -> None:  # fmt: skip
+        """Add a problem to the report."""
+        self.problem_count += 1
+        if len(self.problems) < PROBLEMS_SHOWN_MAX:
+            en, th = REASONS[code]
+            shown = str(value)[:VALUE_SHOWN_MAX]
+            self.problems.append(
+                {"sheet": sheet, "row": row, "column": column, "value": shown, "code": code,
+                 "reason": f"{en}: {detail}" if detail else en, "reason_th": th}
+            )  # fmt: skip
+
+
+class _Wrong(Exception):
+    def __init__(self, code: str, row: Row, column: str, value: Any = "", detail: str = "") -> None:
+        super().__init__(code)
+        self.code, self.row, self.column, self.value, self.detail = code, row, column, value, detail
+
+
+@dataclass(frozen=True, slots=True)
+class _Member:
+    """A row of a document: what stands in which column; empty cells are left out."""
+
+    row: Row
+    cells: dict[str, Any]
+
+    @property
+    def reference(self) -> str:
+        return _text(self.cells.get("reference", ""))
+
+
+class BackDated:
+    """Reads files by one catalogue."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._rules = Rules(catalogue)
+        self._columns = {
+            word: name for name, thai in catalogue.columns.items() for word in (name, thai)
+        }
+        self._kinds: dict[str, Kind] = {}
+        for kind in catalogue.kinds.values():
+            if kind.imported_as:
+                self._kinds |= {kind.name: kind, kind.imported_as: kind}
+
+    def read(self, rows: Iterable[Row], target: Target) -> Reading:
+        """Read a whole file; nothing of it may be used unless `problem_count` is 0."""
+        reading, seen = Reading(), set[str]()
+        try:
+            for reference, group in groupby(self._members(rows), lambda one: one.reference):
+                members = list(group)
+                reading.row_count += len(members)
+                try:
+                    if reference in seen:
+                        raise _Wrong("duplicate", members[0].row, "reference", reference)
+                    document = self._document(reference, members, target)
+                except _Wrong as wrong:
+                    reading.refuse(
+                        wrong.code, sheet=wrong.row.sheet, row=wrong.row.number,
+                        column=wrong.column, value=wrong.value, detail=wrong.detail,
+                    )  # fmt: skip
+                else:
+                    if not reading.problem_count:
+                        reading.documents.append(document)
+                seen.add(reference)
+        except Unreadable as error:
+            reading.refuse(error.code, sheet=error.sheet, row=error.row, value=error.value)
+        if not reading.documents and not reading.problem_count:
+            reading.refuse("empty", sheet="", row=0)
+        return reading
+
+    def _members(self, rows: Iterable[Row]) -> Iterator[_Member]:
+        sheet, columns = None, list[str]()
+        for row in rows:
+            if row.sheet != sheet:
+                sheet, columns = row.sheet, self._header(row)
+                continue
+            named = zip_longest(columns, row.cells, fillvalue="")
+            yield _Member(row, {name: cell for name, cell in named if cell not in (None, "")})
+
+    def _header(self, row: Row) -> list[str]:
+        words = ["" if cell is None else str(cell) for cell in row.cells]
+        names = [self._columns.get(word.lower(), "") for word in words]
+        if not {"reference", "kind", "date"} <= set(names):
+            raise Unreadable("no-columns", sheet=row.sheet, row=row.number)
+        for place, (word, name) in enumerate(zip(words, names, strict=True)):
+            if word and (not name or name in names[:place]):
+                raise Unreadable("unknown-column", sheet=row.sheet, row=row.number, value=word)
+        return names
+
+    def _document(self, reference: str, members: Sequence[_Member], target: Target) -> Document:
+        first = members[0]
+        if not 0 < len(reference) <= REFERENCE_LENGTH_MAX or not reference.isprintable():
+            raise _Wrong("no-reference", first.row, "reference", reference)
+        word = first.cells.get("kind", "")
+        kind = self._kinds.get(str(word))
+        if kind is None:
+            raise _Wrong("unknown-kind", first.row, "kind", word)
+        lines = next((LINE_COLUMNS[t] for t in kind.fields.values() if t in LINE_COLUMNS), ())
+        _refuse_strays(members, {"reference", "kind", *kind.fields, *lines}, lines)
+        body: dict[str, Any] = {}
+        for name, field_type in kind.fields.items():
+            if field_type in LINE_COLUMNS:
+                body[name] = [_line(member, lines) for member in members]
+            else:
+                body[name] = _value(first, name, field_type, target)
+        posting = Posting(
+            unit=target.unit,
+            key=uuid5(target.key, reference),
+            payload_hash="\\x" + blake2b(f"{kind.name}{body}".encode(), digest_size=16).hexdigest(),
+            account=target.account,
+        )
+        try:
+            self._rules.new_document(posting, kind, body)
+        except Problem as problem:
+            column = problem.detail.partition(":")[0].rpartition(".")[2]
+            column = column if column in self._columns else ""
+            raise _Wrong("rule", first.row, column, "", problem.detail) from problem
+        return Document(first.row.sheet, first.row.number, reference, _reserve(posting), posting)
+
+
+def _refuse_strays(members: Sequence[_Member], known: set[str], lines: Sequence[str]) -> None:
+    """Refuse what no document of the kind has: further columns, rows that do not belong."""
+    first = members[0]
+    for place, member in enumerate(members):
+        for column, cell in member.cells.items():
+            if column not in known:
+                raise _Wrong("not-of-this-kind", member.row, column, cell)
+            if cell is FORMULA:
+                raise _Wrong("formula", member.row, column)
+            if place and column not in lines and cell != first.cells.get(column):
+                raise _Wrong("differs", member.row, column, cell)
+        if place and (not lines or member.cells == members[place - 1].cells):
+            raise _Wrong("duplicate", member.row, "reference", member.reference)
+
+
+def _line(member: _Member, columns: Sequence[str]) -> dict[str, str]:
+    return {
+        column: _text(cell) if column == "account" else _money(member, column)
+        for column in columns
+        if (cell := member.cells.get(column)) is not None
+    }
+
+
+def _value(member: _Member, name: str, field_type: str, target: Target) -> str:
+    if field_type == "date":
+        return _day(member, name, target).isoformat()
+    if field_type == "money_or_zero" and name not in member.cells:
+        return "0.00"
+    if field_type in ("money", "money_or_zero"):
+        return _money(member, name)
+    return _text(member.cells.get(name, ""))
+
+
+def _text(cell: Any) -> str:
+    """Read a cell as text; a code that Excel took for a number is still that code."""
+    return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)
+
+
+def _money(member: _Member, column: str) -> str:
+    cell = member.cells.get(column, "")
+    try:
+        amount = Decimal(str(cell).translate(THAI_DIGITS).replace(",", ""))
+        if amount.is_finite() and amount == (rounded := round(amount, 2)):
+            return str(rounded)
+    except InvalidOperation:
+        pass
+    raise _Wrong("not-money", member.row, column, cell)
+
+
+def _day(member: _Member, column: str, target: Target) -> date:
+    cell = member.cells.get(column, "")
+    try:
+        day = read_day(cell)
+    except (ValueError, OverflowError):
+        raise _Wrong("not-a-day", member.row, column, cell) from None
+    if target.holds(day):
+        return day
+    slips = (target.first_period // 100 - day.year, target.last_period // 100 - day.year)
+    is_slip = BE_TO_CE in map(abs, slips)
+    raise _Wrong("year-slip" if is_slip else "other-year", member.row, column, cell)
+
+
+def read_day(cell: Any) -> date:
+    """Read a day as offices write it: text in BE or CE, or Excel's own. Raises `ValueError`.
+
+    A year from 2400 on in a text is of the Buddhist era, and so are two digits. A date that Excel
+    itself holds is CE whatever it shows: one of the year 2568 is 543 years off.
+    """
+    if isinstance(cell, datetime):
+        return cell.date()
+    if isinstance(cell, date):
+        return cell
+    text = _text(cell).translate(THAI_DIGITS)
+    if SERIAL.fullmatch(text):
+        return SERIAL_ZERO + timedelta(days=int(text))
+    if found := YEAR_FIRST.fullmatch(text):
+        year, month, day = map(int, found.groups())
+    elif found := DAY_FIRST.fullmatch(text):
+        day, month, year = map(int, found.groups())
+    elif found := IN_WORDS.fullmatch(text):
+        day, year = int(found[1]), int(found[3])
+        month = MONTH_NUMBER.get(found[2].replace(".", ""), 0)
+    else:
+        raise ValueError(text)
+    year += 2500 if year < 100 else 0
+    return date(year - BE_TO_CE if year >= 2400 else year, month, day)
+
+
+def _reserve(posting: Posting) -> Decimal:
+    """Return what *posting* takes of its budget line, and let it take that from the reserve.
+
+    When a file is accepted, everything that it will take is reserved at once as committed; each
+    posting then turns its part of the reserve into what it is. So no posting of it can fail later.
+    """
+    if posting.budget_line is None:
+        return Decimal(0)
+    committed = Decimal(posting.committed)
+    need = committed + Decimal(posting.paid) - Decimal(posting.transferred)
+    posting.committed = str(committed - need)
+    return need
