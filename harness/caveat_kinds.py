@@ -44,6 +44,16 @@ KINDS: Final[Mapping[str, Kind]] = {
         advice_th="ดูบันทึกของโปรเซสสร้างโหลด แล้วทดสอบใหม่",
         advice_en="look at the log of the load process, and repeat",
     ),
+    "worker_lost": Kind(
+        blocks=True, voids_time=False,
+        advice_th="ดูบันทึกของโปรเซสสร้างโหลดนั้น แล้วทดสอบใหม่",
+        advice_en="see why it was lost, and repeat",
+    ),
+    "clocks_differ": Kind(
+        blocks=True, voids_time=False,
+        advice_th="ตรวจการตั้งเวลาและเครือข่ายระหว่างเครื่อง แล้วทดสอบใหม่",
+        advice_en="see to the machines' clocks and the network between them, and repeat",
+    ),
     "not_offered": Kind(
         blocks=True, voids_time=True,
         advice_th="โหลดตามแผนไม่ได้ถูกส่งครบ จึงไม่มีผลสรุป ให้ทดสอบใหม่",

@@ -18,6 +18,7 @@ from harness.checks.money import unread_unit_count
 from harness.checks.readings import read_probe_ends
 from harness.checks.recorded import Recorded
 from harness.columns import EvidenceMissing
+from harness.distribution_doubts import caveats_of_distribution
 from harness.generator_doubts import caveats_of_generator, waited_share
 from harness.measurements import Measurements
 from harness.sealing import broken_logs
@@ -35,6 +36,7 @@ def caveats_of_load(recorded: Recorded, contract: Contract) -> tuple[Caveat, ...
         *_of_manifest(recorded, contract),
         *_of_samples(recorded),
         *caveats_of_generator(recorded),
+        *caveats_of_distribution(recorded),
         *_of_probes(recorded),
     )
 

@@ -99,6 +99,7 @@ def _add_experiments(commands: argparse._SubParsersAction[_Parser]) -> None:
         _add_experiment_options(command)
     for command in (accept, run, profile):
         _add_target_options(command)
+        _add_load_options(command)
     target = _add(commands, "target", does="start only the embedded target and keep it up",
                   example="monthend target --scale 0.05 --workers 2 --port 8080")  # fmt: skip
     target.add_argument("--scale", type=float, default=1.0, help="share of the units (0, 1]")
@@ -136,6 +137,14 @@ def _add_target_options(command: argparse.ArgumentParser) -> None:
     add("--defect", action="append", default=[], metavar="ID[:DOSE]",
         help="seed a defect into the embedded ledger; may be repeated")  # fmt: skip
     add("--port", type=int, default=0, metavar="PORT", help="port of the embedded target")
+
+
+def _add_load_options(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("--load-processes", type=int, default=1, metavar="N",
+        help="processes of the load, each with its share of the units (default: 1)")  # fmt: skip
+    add("--no-takeover", action="store_true",
+        help="when one of several load processes is lost, leave its share undriven")  # fmt: skip
 
 
 def _add_others(commands: argparse._SubParsersAction[_Parser]) -> None:

@@ -34,6 +34,7 @@ from harness.disk import check_room, database_bytes, run_bytes
 from harness.experiment import Attendant, Scene, run_experiment
 from harness.failures import BadSetup, BrokenExperiment
 from harness.interrupts import listening
+from harness.manifests import is_carried_out
 from harness.options import BUSINESS_DATE, DEFAULT_CONTRACT, DURATION_S, Options
 from harness.plan import describe_plan
 from harness.plan_text import render_plan
@@ -82,7 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
     display = Display()
     folder = _experiment(_options(arguments, "L2"), display)
     print(folder.path)
-    return 0 if folder.read_manifest().ended == "completed" else EXIT_STATUS[Verdict.INCONCLUSIVE]
+    return 0 if is_carried_out(folder.read_manifest()) else EXIT_STATUS[Verdict.INCONCLUSIVE]
 
 
 def judge_again(arguments: argparse.Namespace) -> int:
@@ -177,6 +178,8 @@ def _options(arguments: argparse.Namespace, level: str, duration_s: float = DURA
         seed=arguments.seed,
         faults=arguments.faults,
         workers=getattr(arguments, "workers", 0),
+        load_processes=getattr(arguments, "load_processes", 1),
+        takes_over=not getattr(arguments, "no_takeover", False),
         out=arguments.out,
         sessions=arguments.sessions,
         defects=_defects(getattr(arguments, "defect", [])),

@@ -180,7 +180,8 @@ def _watch(scene: Scene, target: Target, load: Load) -> Ending:
         if lost := target.lost_because():
             return _ended("target_lost", lost)
         try:
-            load.listen()
+            for sentence in load.listen():
+                scene.display.warn(sentence)
         except BrokenExperiment as error:
             return _ended("load_lost", str(error))
         if shutil.disk_usage(scene.folder.path).free < DISK_FREE_BYTES_MIN:
@@ -192,7 +193,8 @@ def _watch(scene: Scene, target: Target, load: Load) -> Ending:
         scene.display.pulse(load.pulse(scene.preparation.plan))
         time.sleep(WATCH_S)
     try:
-        load.listen()
+        for sentence in load.listen():
+            scene.display.warn(sentence)
     except BrokenExperiment as error:
         return _ended("load_lost", str(error))
     if not load.has_finished:

@@ -19,6 +19,7 @@ from harness.checks.readings import HostCpu
 from harness.checks.recorded import Recorded
 from harness.checks.self_reports import SelfReport, Values
 from harness.columns import EvidenceMissing, Flags, Int64
+from harness.distribution_doubts import lost_processes
 from harness.littles_law import Agreement, compare, sessions_in_progress
 from harness.measurements import Measurements
 
@@ -65,7 +66,8 @@ def caveats_of_generator(recorded: Recorded) -> Iterator[Caveat]:
 
 
 def _of_lost(recorded: Recorded, reports: Mapping[str, SelfReport]) -> Iterator[Caveat]:
-    lost = [name for name, one in reports.items() if not one.has_finished]
+    known = lost_processes(recorded)
+    lost = [n for n, one in reports.items() if not one.has_finished and n not in known]
     absent = max(0, len(recorded.manifest.load_processes) - len(reports))
     if not (lost or absent) or recorded.manifest.ended != "completed":
         return

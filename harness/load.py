@@ -27,18 +27,20 @@ from harness.run_folder import RunFolder
 from harness.targets import Target
 from scenarios.arrivals import LoadPlan
 from scenarios.dialects import anywhere
+from scenarios.shares import Share
 from scenarios.workload_plan import WorkloadPlan
 
 LOCUSTFILE: Final = "scenarios/month_end.py"
-# One process drives the whole month end on a twentieth of its cores' time (design.md §7: 50-100 us
-# of CPU per request at 1,153 requests/s); a second one would only take cores from the target.
-PROCESS_COUNT: Final = 1
 # The client gives up after this; facts/chaos.md §5.2 item 11: client 10 s > service 5 s > pool 1 s.
 REQUEST_TIMEOUT_S: Final = 10.0
 DRAIN_S: Final = 10.0
 READY_LIMIT_S: Final = 110.0  # below the 120 s for which a load process waits for its start
 START_DELAY_S: Final = 1.0  # between writing the start file and t0: every process has read it
 LATE_LIMIT_S: Final = 60.0  # after duration + drain, a load process that still runs is hung
+# A load process says something each second; one that is silent for so long neither sends nor will.
+SILENCE_LIMIT_S: Final = 15.0
+# By then every survivor has read that it takes over (it looks once a second), and planned for it.
+TAKEOVER_DELAY_S: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +78,10 @@ class LoadProcess:
     last: Mapping[str, Any] = field(default_factory=dict)
     finished: Mapping[str, Any] | None = None
     rate_per_s: float = 0.0
+    heard_ns: int = 0
+    shares: list[Share] = field(default_factory=list)
+    lost_because: str = ""
+    taken_over_by: tuple[int, ...] = ()
     _offset: int = 0
 
     def listen(self) -> None:
@@ -90,6 +96,7 @@ class LoadProcess:
         if not whole:
             return
         self._offset += len(whole) + 1
+        self.heard_ns = time.monotonic_ns()
         for line in whole.splitlines():
             event = orjson.loads(line)
             if event["event"] == "ready":
@@ -108,6 +115,9 @@ class LoadProcess:
             "process_index": self.index,
             "exit_status": -999 if status is None else status,
             "has_finished": int(self.finished is not None),
+            "is_lost": int(bool(self.lost_because)),
+            "lost_because": self.lost_because,
+            "taken_over_by": ", ".join(map(str, self.taken_over_by)),
             # Switches become 0 and 1; `event` is the line's own name.
             **{
                 key: int(value) if isinstance(value, bool) else value
@@ -129,6 +139,7 @@ class Load:
 
     order: LoadOrder
     processes: list[LoadProcess]
+    takes_over: bool = True
     t0_ns: int = 0
 
     @property
@@ -168,29 +179,73 @@ class Load:
         """Whether any load process still runs."""
         return any(process.child.poll() is None for process in self.processes)
 
-    def listen(self) -> None:
-        """Take in what the processes wrote. Raises `BrokenExperiment` when one is lost or hung."""
-        for process in self.processes:
-            status = process.child.poll()  # before listening: its last words are then complete
-            process.listen()
-            if status not in (None, 0):
-                how = f"killed by signal {-status}" if status < 0 else f"ended with status {status}"
-                raise BrokenExperiment(
-                    what=f"{how}; it wrote: {process.child.tail()}",
-                    where=f"load process {process.index}",
-                    mend="see its log in the run folder, and whether memory or disk ran out",
-                )
+    def listen(self) -> tuple[str, ...]:
+        """Take in what the processes wrote; returns a sentence for each that was lost just now.
+
+        The share of a lost one is dealt to the others. Raises `BrokenExperiment` when there is
+        nobody left, or when the load hangs.
+        """
+        lost = [process for process in self.processes if self._is_newly_lost(process)]
+        sentences = tuple(self._deal_on(process) for process in lost)
+        if lost and not self.driving:
+            raise BrokenExperiment(
+                what=f"{lost[-1].lost_because}; it wrote: {lost[-1].child.tail()}",
+                where=f"load process {lost[-1].index}",
+                mend="see its log in the run folder, and whether memory or disk ran out",
+            )
         if self._seconds_in() > self.order.duration_s + self.order.drain_s + LATE_LIMIT_S:
             raise BrokenExperiment(
                 what=f"still running {LATE_LIMIT_S:g} s after its end was due",
                 where="load",
                 mend="see its log in the run folder",
             )
+        return sentences
+
+    @property
+    def driving(self) -> list[LoadProcess]:
+        """The processes that were not lost."""
+        return [process for process in self.processes if not process.lost_because]
+
+    def _is_newly_lost(self, process: LoadProcess) -> bool:
+        if process.lost_because:
+            return False
+        status = process.child.poll()  # before listening: its last words are then complete
+        process.listen()
+        if status not in (None, 0):
+            is_killed = status < 0
+            process.lost_because = (
+                f"killed by signal {-status}" if is_killed else f"ended with status {status}"
+            )
+        elif status is None and self._seconds_in() > SILENCE_LIMIT_S:
+            silent_s = (time.monotonic_ns() - process.heard_ns) / 1e9
+            if silent_s > SILENCE_LIMIT_S:
+                # Before its share is dealt on it must be certain that it sends no more.
+                process.child.stop(grace_s=0.0, first=signal.SIGKILL)
+                process.lost_because = f"said nothing for {silent_s:.0f} s and was killed"
+        return bool(process.lost_because)
+
+    def _deal_on(self, lost: LoadProcess) -> str:
+        """Deal what *lost* had not begun to the others; says who takes it."""
+        takers = [p for p in self.driving if p.finished is None and p.child.poll() is None]
+        from_s = self._seconds_in() + TAKEOVER_DELAY_S
+        said = f"load process {lost.index} was lost: {lost.lost_because}"
+        if not self.takes_over or not takers or from_s >= self.order.duration_s:
+            return f"{said}; what it had not begun is not offered"
+        lines = []
+        for share in lost.shares:
+            parts = share.split(len(takers), from_ns=int(from_s * 1e9))
+            for taker, part in zip(takers, parts, strict=True):
+                taker.shares.append(part)
+                lines.append(orjson.dumps({"by": taker.index, **part.as_json()}))
+        with Path(self.order.start_file).with_name("shares.jsonl").open("ab") as file:
+            file.write(b"".join(line + b"\n" for line in lines))
+        lost.taken_over_by = tuple(taker.index for taker in takers)
+        return f"{said}; {len(takers)} other(s) take over what begins {from_s:.0f} s after t0"
 
     @property
     def has_finished(self) -> bool:
-        """Whether every process said that it carried out its plan."""
-        return all(p.finished is not None and p.finished["is_complete"] for p in self.processes)
+        """Whether every process that was not lost said that it carried out its plan."""
+        return all(p.finished is not None and p.finished["is_complete"] for p in self.driving)
 
     @property
     def has_sent(self) -> bool:
@@ -209,7 +264,7 @@ class Load:
         latencies = [p.last.get("latency_ms_p99") or 0.0 for p in self.processes]
         return Pulse(
             phase=phases[-1] if phases else "start",
-            rate_per_s=sum(process.rate_per_s for process in self.processes),
+            rate_per_s=sum(process.rate_per_s for process in self.driving),
             latency_ms_p99=max(latencies, default=0.0),
             sent=self._sum("sent"),
             planned_requests=plan.planned_requests,
@@ -254,7 +309,7 @@ def start_load(
         dialect=anywhere(options.dialect),
         sessions_csv=str(target.sessions_csv) if target.sessions_csv else None,
         out_dir=str(folder.path.resolve()),
-        process_count=PROCESS_COUNT,
+        process_count=options.load_processes,
         business_date=BUSINESS_DATE,
         request_timeout_s=REQUEST_TIMEOUT_S,
         start_file=str(folder.logs.resolve() / "start.json"),
@@ -262,8 +317,9 @@ def start_load(
         # A target that we did not just fill may remember the keys of an earlier run.
         key_salt=0 if options.is_embedded else secrets.randbits(48),
     )
-    processes = [start_process(order, index, target.url, folder) for index in range(PROCESS_COUNT)]
-    return Load(order, processes)
+    count = options.load_processes
+    processes = [start_process(order, index, target.url, folder) for index in range(count)]
+    return Load(order, processes, takes_over=options.takes_over)
 
 
 def start_process(order: LoadOrder, index: int, url: str, folder: RunFolder) -> LoadProcess:
@@ -277,7 +333,8 @@ def start_process(order: LoadOrder, index: int, url: str, folder: RunFolder) -> 
         log=folder.logs / f"load-{index}.log",
         environment=_import_path(order.dialect),
     )  # fmt: skip
-    return LoadProcess(index, child, folder.readings / f"load-{index}.jsonl")
+    share = Share(path=((order.process_count, index),))
+    return LoadProcess(index, child, folder.readings / f"load-{index}.jsonl", shares=[share])
 
 
 def _import_path(dialect: str) -> dict[str, str]:

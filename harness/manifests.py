@@ -78,3 +78,9 @@ def phases_until(phases: tuple[Phase, ...], ended_ns: int) -> tuple[Phase, ...]:
         for number, phase in enumerate(phases)
         if phase.started_ns < ended_ns or number == 0
     )
+
+
+def is_carried_out(manifest: Manifest) -> bool:
+    """Say whether the load went as planned: to its end, and by all who began it."""
+    is_whole = not any(process.get("is_lost") for process in manifest.load_processes)
+    return manifest.ended == "completed" and is_whole

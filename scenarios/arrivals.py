@@ -58,10 +58,6 @@ class LoadPlan:
         """Number of sessions."""
         return len(self.start_ns)
 
-    def rows_of_process(self, index: int, count: int) -> Ints:
-        """Return the sessions that load process *index* of *count* drives: whole units, in turn."""
-        return np.flatnonzero(self.unit_row % count == index)
-
 
 def plan_load(
     population: Population,

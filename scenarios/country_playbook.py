@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
 
 from contracts.terms import OperationKind
 from scenarios.arrivals import LoadPlan
@@ -17,6 +19,7 @@ from scenarios.journeys.repeats import PATIENT, Manners
 from scenarios.journeys.vocabulary import BusinessDay, Reply, Step, Visit
 from scenarios.playbook import Opening, PlannedStep
 from scenarios.population import Population
+from scenarios.shares import Ints, Numbers, Share, families_of
 
 _OPERATIONS: Final = tuple(OPERATIONS.items())
 
@@ -40,6 +43,8 @@ class CountryPlaybook:
     day: BusinessDay
     key_seed: int
     casting: Casting
+    plan: LoadPlan
+    families: Numbers
     manners: Manners = PATIENT
 
     @property
@@ -79,6 +84,13 @@ class CountryPlaybook:
         """Return how *account* signs in, in the unit of *row*."""
         return sign_in(Person(self._visit(row), account), self.casting.pid(account))
 
+    def joined_by(self, share: Share, *, begun: int) -> CountryPlaybook:
+        """Return this playbook with the sessions of *share* among those after the first *begun*."""
+        rows = np.asarray(self.number)
+        joined = np.flatnonzero(share.covers(self.families, self.plan.start_ns))
+        waiting = np.union1d(rows[begun:], joined)  # a row of the plan: in order of start
+        return replace(self, **_columns(self.plan, np.concatenate([rows[:begun], waiting])))
+
     def _activity(self, row: int) -> Activity:
         return self.activities[self.activity[row]]
 
@@ -103,29 +115,37 @@ def country_playbook(
     plan: LoadPlan,
     population: Population,
     *,
-    process_index: int,
-    process_count: int,
+    share: Share | None,
     business_date: str,
     seed: int,
     key_salt: int = 0,
 ) -> CountryPlaybook:
-    """Return what load process *process_index* of *process_count* drives.
+    """Return what the load process with *share* drives; without one, nothing until it is joined.
 
     *key_salt* makes the idempotency keys of a second run with the same seed new to a target that
     still holds the documents of the first.
     """
-    rows = plan.rows_of_process(process_index, process_count)
+    families = families_of(population, plan.unit_row)
+    rows = np.flatnonzero(share.covers(families, plan.start_ns)) if share else np.arange(0)
     return CountryPlaybook(
         activities=plan.activities,
-        number=rows.astype("int64").data,
-        start_ns=plan.start_ns[rows].data,
-        unit=plan.unit[rows].data,
-        activity=plan.activity[rows].data,
-        navigation=plan.navigation[rows].data,
-        seed=plan.seed[rows].data,
+        **_columns(plan, rows),
         think_scale=plan.think_scale,
         day=BusinessDay.of(business_date),
         # Keys belong to this very plan: another plan has other papers under the same session.
         key_seed=mix(seed) ^ mix(key_salt) ^ int(plan.sha256[:16], 16),
         casting=Casting(population),
+        plan=plan,
+        families=families,
     )
+
+
+def _columns(plan: LoadPlan, rows: Ints) -> dict[str, Any]:
+    return {
+        "number": rows.astype("int64").data,
+        "start_ns": plan.start_ns[rows].data,
+        "unit": plan.unit[rows].data,
+        "activity": plan.activity[rows].data,
+        "navigation": plan.navigation[rows].data,
+        "seed": plan.seed[rows].data,
+    }

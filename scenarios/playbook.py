@@ -7,11 +7,12 @@ same row always begins the same session.
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from contracts.terms import OperationKind
 from scenarios.journeys.repeats import Manners
 from scenarios.journeys.vocabulary import Journey, Reply, Step
+from scenarios.shares import Share
 
 
 class Opening(NamedTuple):
@@ -76,4 +77,16 @@ class Playbook(Protocol):
 
     def sign_in(self, row: int, account: int) -> Generator[Step, Reply, Reply] | None:
         """Return how *account* signs in; None where nobody does. Steps of account 0 need none."""
+        ...
+
+
+@runtime_checkable
+class Joinable(Protocol):
+    """A playbook that can take over the sessions of a load process that was lost."""
+
+    def joined_by(self, share: Share, *, begun: int) -> Playbook:
+        """Return the playbook with the sessions of *share* among those after the first *begun*.
+
+        Rows below *begun* stay what they are: their sessions are in progress or over.
+        """
         ...

@@ -7,12 +7,16 @@ in a log did. Pure, like every playbook.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
 
 from contracts.terms import OperationKind
 from scenarios.journeys.repeats import PATIENT, Manners
 from scenarios.journeys.vocabulary import Journey, Step
 from scenarios.playbook import Opening, PlannedStep
+from scenarios.shares import Ints, Share
 from scenarios.workload_paths import WalkedStep
 from scenarios.workload_plan import WorkloadPlan
 
@@ -62,6 +66,12 @@ class WorkloadPlaybook:
         """Nobody signs in."""
         return None  # noqa: RET501  # the protocol's other playbooks return a generator
 
+    def joined_by(self, share: Share, *, begun: int) -> WorkloadPlaybook:
+        """Return this playbook with the sessions of *share* among those after the first *begun*."""
+        own = np.asarray(self.number)
+        waiting = np.union1d(own[begun:], _rows_in(self.plan, share))
+        return replace(self, **_columns(self.plan, np.concatenate([own[:begun], waiting])))
+
     def _journey(self, row: int, number: int, steps: Sequence[WalkedStep]) -> Journey:
         try:
             for step in steps:
@@ -72,14 +82,22 @@ class WorkloadPlaybook:
             self._pauses.pop(row, None)
 
 
-def workload_playbook(
-    plan: WorkloadPlan, *, process_index: int, process_count: int
-) -> WorkloadPlaybook:
-    """Return what load process *process_index* of *process_count* drives: sessions in turn."""
-    rows = range(process_index, plan.sessions, process_count)
+def workload_playbook(plan: WorkloadPlan, *, share: Share | None) -> WorkloadPlaybook:
+    """Return what the load process with *share* drives: sessions in turn, for a log has no units.
+
+    Without a share, nothing until it is joined.
+    """
+    rows = _rows_in(plan, share) if share else np.arange(0)
     return WorkloadPlaybook(
         plan=plan,
-        number=rows,
-        start_ns=plan.start_ns[process_index::process_count].copy().data,
+        **_columns(plan, rows),
         operations=[(one.name, one.kind) for one in plan.workload.operations],
     )
+
+
+def _rows_in(plan: WorkloadPlan, share: Share) -> Ints:
+    return np.flatnonzero(share.covers(np.arange(plan.sessions), plan.start_ns))
+
+
+def _columns(plan: WorkloadPlan, rows: Ints) -> dict[str, Any]:
+    return {"number": rows.astype("int64").data, "start_ns": plan.start_ns[rows].data}

@@ -11,7 +11,7 @@ token and the identity provider's own request are samples with attempt > 0.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -30,7 +30,8 @@ from scenarios.engine.switchboard import Switchboard
 from scenarios.engine.timetable import Timetable
 from scenarios.engine.tokens import TokenBook
 from scenarios.journeys.vocabulary import Reply, Step
-from scenarios.playbook import Playbook
+from scenarios.playbook import Joinable, Playbook
+from scenarios.shares import Share
 from scenarios.workload import SAFE_METHODS
 
 # Steps that are asked for without a token, besides the provider's own: they are how one gets it.
@@ -79,6 +80,7 @@ class Fleet:
         self.playbook = playbook
         self.counters = Counters()
         self.failure: Exception | None = None
+        self.stays_until_ns = 0  # until then, more sessions may join
         self._dialect = dialect
         kinds = playbook.operations
         self._operation_index = {name: index for index, (name, _) in enumerate(kinds)}
@@ -152,6 +154,26 @@ class Fleet:
         """Steps whose time has not come."""
         return len(self._timetable)
 
+    def look_around(self, *, starts_until_ns: int, shares: Sequence[Share]) -> int:
+        """Heed what the director says, about once a second; returns how many sessions join.
+
+        After *starts_until_ns* new sessions are somebody else's to begin.
+        """
+        table = self._timetable
+        table.starts_until_ns = starts_until_ns
+        before = table.start_count
+        for share in shares:
+            if isinstance(self.playbook, Joinable) and not self._is_stopping:
+                self.playbook = self.playbook.joined_by(share, begun=table.cursor)
+                table.change_starts(self.playbook.start_ns)
+        self._end_when_over()
+        return table.start_count - before
+
+    @property
+    def forgone_sessions(self) -> int:
+        """Sessions left to whoever took them over."""
+        return self._timetable.forgone_count
+
     def close(self) -> None:
         """Give up the alarm and the connections. Idempotent."""
         self._timetable.close()
@@ -169,7 +191,9 @@ class Fleet:
         if self._is_stopping:
             is_over = self._in_flight == 0
         else:
-            is_over = self.counters.open_sessions == 0 and not self._timetable.has_starts
+            may_be_joined = self._clock.now_ns() < self.stays_until_ns
+            has_more = self._timetable.has_starts or may_be_joined
+            is_over = self.counters.open_sessions == 0 and not has_more
         if is_over:
             self._over.set()
 

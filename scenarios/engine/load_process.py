@@ -11,7 +11,7 @@ import gc
 import logging
 import resource
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from time import monotonic_ns
@@ -22,30 +22,21 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from scenarios.arrivals import plan_load
-from scenarios.country_playbook import country_playbook
-from scenarios.dialects import load_dialect
-from scenarios.dialects.interface import Dialect
-from scenarios.dialects.replay import ReplayDialect
+from contracts.terms import OperationKind
+from scenarios.engine.director import Director, director_of
 from scenarios.engine.exchange import address_of, resolve
 from scenarios.engine.fleet import Fleet
 from scenarios.engine.order import BadLoadOrder, LoadOrder
+from scenarios.engine.planning import planned
 from scenarios.engine.recorder import OperationLog, SampleLog
 from scenarios.engine.switchboard import Switchboard
 from scenarios.engine.tokens import TokenBook
 from scenarios.engine.vitals import Vitals
 from scenarios.engine.wire import SWEEP_INTERVAL_S
-from scenarios.playbook import Playbook
-from scenarios.population import build_population
-from scenarios.workload import BadWorkload, read_workload
-from scenarios.workload_plan import WorkloadTooLarge, plan_workload
-from scenarios.workload_playbook import workload_playbook
 
 START_WAIT_S: Final = 120.0
 START_POLL_S: Final = 0.02
 PROGRESS_INTERVAL_S: Final = 1.0
-# Without a harness the load begins this long after everything is ready.
-HEAD_START_NS: Final = 300_000_000
 # Descriptors that are not connections: logs, libraries, Locust's own sockets.
 DESCRIPTORS_RESERVED: Final = 256
 # Ports that one address of ours can use towards one address of the target (Linux default range).
@@ -53,16 +44,23 @@ CONNECTIONS_MAX: Final = 28_000
 GRACE_S: Final = 3.0
 
 log = logging.getLogger(__name__)
-SamplesListener = Callable[[npt.NDArray[np.void]], None]
+# Called about once a second with what was recorded since, and the operations that it indexes.
+SamplesListener = Callable[[npt.NDArray[np.void], Sequence[tuple[str, OperationKind]]], None]
 
 
 class LoadProcess:
     """The whole life of one load process. `run` once; `stop` from any greenlet."""
 
     def __init__(
-        self, order: LoadOrder, *, host: str, on_samples: SamplesListener | None = None
+        self,
+        order: LoadOrder,
+        *,
+        host: str,
+        on_samples: Sequence[SamplesListener] = (),
+        director: Director | None = None,
     ) -> None:
         self.order = order
+        self._director = director or director_of(order)
         self._host = host
         self._on_samples = on_samples
         self._fleet: Fleet | None = None
@@ -74,12 +72,17 @@ class LoadProcess:
         self._operations_path = order.out_dir / "operations" / f"{name}.log"
         self._readings_path = order.out_dir / "readings" / f"{name}.jsonl"
 
-    def run(self) -> None:
-        """Carry the order out. Raises `BadLoadOrder` before any load, or our own defects."""
+    def run(self) -> int:
+        """Carry the order out; returns the exit status.
+
+        Raises `BadLoadOrder` before any load, or our own defects.
+        """
         order = self.order
         _check_place(self._samples_path, self._operations_path)
         _check_host(self._host)
-        playbook, dialect, plan_sha256 = _planned(order)
+        # In a thread of its own: a worker that is silent while it plans would be taken for lost.
+        threads = gevent.get_hub().threadpool
+        playbook, dialect, plan_sha256 = threads.apply(planned, (order,))
         tokens = TokenBook.read(Path(order.sessions_csv)) if order.sessions_csv else TokenBook()
         self._readings_path.parent.mkdir(parents=True, exist_ok=True)
         connections_max = _raise_descriptor_limit()
@@ -88,7 +91,7 @@ class LoadProcess:
         t0_ns = self._wait_for_start()
         if t0_ns == 0:
             self._say("finished", dropped_sessions=0, reason="stopped before the start")
-            return
+            return 0
         samples = self._samples = SampleLog(
             self._samples_path,
             process_index=order.process_index,
@@ -113,12 +116,17 @@ class LoadProcess:
                 ),
             )
             fleet.prepare()
+            if self._director.has_fellows:
+                fleet.stays_until_ns = t0_ns + int(order.duration_s * 1e9)
+            self._follow(fleet)
             if self._is_stopped:  # while it was being made
                 fleet.stop(grace_s=0.0)
             self._drive(fleet, t0_ns)
         finally:
             samples.close()
             operations.close()
+        log.info("the load is over; logs in %s", order.out_dir)
+        return 0
 
     def stop(self, *, grace_s: float = GRACE_S) -> None:
         """Stop arrivals, give answers under way up to *grace_s*, record the rest as not sent."""
@@ -141,6 +149,7 @@ class LoadProcess:
                 "finished",
                 at_ns=monotonic_ns(),
                 dropped_sessions=fleet.counters.dropped_sessions,
+                forgone_sessions=fleet.forgone_sessions,
                 is_complete=not self._is_stopped and fleet.failure is None,
                 reason="stopped" if self._is_stopped else str(fleet.failure or ""),
             )
@@ -156,8 +165,17 @@ class LoadProcess:
         while True:
             gevent.sleep(PROGRESS_INTERVAL_S)
             self._progress(fleet)
+            self._follow(fleet)
             # Only what was made since the last second is looked at, so this takes well under 1 ms.
             gc.collect(0)
+
+    def _follow(self, fleet: Fleet) -> None:
+        shares = self._director.take_shares()
+        until_ns = self._director.arrivals_until_ns()
+        joined = fleet.look_around(starts_until_ns=until_ns, shares=shares)
+        if shares:
+            taken = [share.as_json() for share in shares]
+            self._say("took_shares", at_ns=monotonic_ns(), sessions=joined, shares=taken)
 
     def _progress(self, fleet: Fleet) -> None:
         assert self._samples is not None
@@ -173,6 +191,7 @@ class LoadProcess:
             errors=counters.errors,
             open_sessions=counters.open_sessions,
             dropped_sessions=counters.dropped_sessions,
+            forgone_sessions=fleet.forgone_sessions,
             extra_logins=counters.extra_logins,
             in_flight=fleet.in_flight,
             heap_length=fleet.heap_length,
@@ -185,32 +204,28 @@ class LoadProcess:
             own_shortages=fleet.switchboard.own_shortages,
             **self._vitals.read(recent),
         )
-        if self._on_samples is not None:
-            self._on_samples(recent)
+        for listener in self._on_samples:
+            listener(recent, fleet.playbook.operations)
 
     def _say(self, event: str, **readings: Any) -> None:
+        self._director.tell({"event": event, **readings})
         line = orjson.dumps({"event": event, **readings}, option=orjson.OPT_APPEND_NEWLINE)
         with self._readings_path.open("ab", buffering=0) as file:
             file.write(line)
 
     def _wait_for_start(self) -> int:
         """Return t0 in ns, 0 when stopped while waiting. Raises `BadLoadOrder` after the limit."""
-        if self._is_stopped:
-            return 0
-        if not self.order.start_file:
-            return monotonic_ns() + HEAD_START_NS
-        path = Path(self.order.start_file)
         deadline_ns = monotonic_ns() + int(START_WAIT_S * 1e9)
         while monotonic_ns() < deadline_ns:
             if self._is_stopped:
                 return 0
-            t0_ns = _read_start(path)
+            t0_ns = self._director.t0_ns()
             if t0_ns:
                 return t0_ns
             gevent.sleep(START_POLL_S)
         raise BadLoadOrder(
             what=f"no start within {START_WAIT_S:.0f} s",
-            where=str(path),
+            where=self.order.start_file or "load order",
             mend='write {"t0_ns": int} when every load process is ready',
         )
 
@@ -234,63 +249,6 @@ def _check_host(host: str) -> None:
             where=f"--host {host}",
             mend="give the address of the target, like http://127.0.0.1:8080",
         ) from error
-
-
-def _planned(order: LoadOrder) -> tuple[Playbook, Dialect, str]:
-    """Return what the sessions do, in whose words, and the plan's name."""
-    if order.workload:
-        return _planned_replay(order)
-    population = build_population(composition=order.composition, scale=order.scale)
-    plan = plan_load(
-        population,
-        level=order.level,
-        demand=order.demand,
-        duration_s=order.duration_s,
-        seed=order.seed,
-        has_faults=order.has_faults,
-    )
-    playbook = country_playbook(
-        plan,
-        population,
-        process_index=order.process_index,
-        process_count=order.process_count,
-        business_date=order.business_date,
-        seed=order.seed,
-        key_salt=order.key_salt,
-    )
-    return playbook, load_dialect(order.dialect), plan.sha256
-
-
-def _planned_replay(order: LoadOrder) -> tuple[Playbook, Dialect, str]:
-    try:
-        workload = read_workload(Path(order.workload))
-        plan = plan_workload(
-            workload,
-            duration_s=order.duration_s,
-            rate_scale=order.rate_scale,
-            seed=order.seed,
-            send_writes=order.send_writes,
-        )
-    except BadWorkload as error:
-        raise BadLoadOrder(what=error.what, where=error.where, mend=error.mend) from error
-    except WorkloadTooLarge as error:
-        raise BadLoadOrder(
-            what=str(error), where=order.workload, mend="lower the rate or the duration"
-        ) from error
-    playbook = workload_playbook(
-        plan, process_index=order.process_index, process_count=order.process_count
-    )
-    return playbook, ReplayDialect(workload), plan.sha256
-
-
-def _read_start(path: Path) -> int:
-    """Return t0 from the start file, 0 while it is not there or half written."""
-    try:
-        content = orjson.loads(path.read_bytes())
-    except (OSError, orjson.JSONDecodeError):
-        return 0
-    t0_ns = content.get("t0_ns") if isinstance(content, dict) else None
-    return t0_ns if type(t0_ns) is int and t0_ns > 0 else 0
 
 
 def _raise_descriptor_limit() -> int:

@@ -10,22 +10,30 @@ from __future__ import annotations
 import logging
 import os
 import signal
+from collections.abc import Callable
 from typing import Any, Final
 
 import gevent
 from locust import User, events, task
+from locust.event import EventHook
 from locust.runners import MasterRunner, WorkerRunner
 from locust.stats import bucket_response_time
 
-from scenarios.engine.load_process import LoadProcess
+from scenarios.engine.conductor import Conductor
+from scenarios.engine.director import director_of
+from scenarios.engine.exact_page import add_exact_page
+from scenarios.engine.load_process import LoadProcess, SamplesListener
+from scenarios.engine.member import Member
 from scenarios.engine.options import add_options, order_from
 from scenarios.engine.order import BadLoadOrder
+from scenarios.engine.request_events import RequestEvents
+from scenarios.engine.tally import Tally
 from scenarios.engine.web_ui import StatsFeed
 
 EXIT_BAD_SETUP: Final = 3
 EXIT_DEFECT: Final = 2
 STOP_WAIT_S: Final = 15.0
-FINISHED_MESSAGE: Final = "monthend_finished"
+COLLECT_WAIT_S: Final = 120.0  # a master that was stopped still fetches what was recorded
 
 log = logging.getLogger("monthend")
 
@@ -54,34 +62,39 @@ def country_user(scenario: str) -> type[User]:
     events.init.add_listener(_prepare)
     events.test_start.add_listener(lambda environment, **_: _start(environment, scenario))
     events.test_stopping.add_listener(_stop)
+    events.quitting.add_listener(_settle_status)
     name = "".join(word.capitalize() for word in scenario.split("_"))
     return type(f"{name}User", (CountryUser,), {"abstract": False})
 
 
 class Load:
-    """The load of this process, from Locust's test_start to its test_stop."""
+    """The load of this process, from Locust's test_start to its test_stop.
+
+    On a master it is that of all workers. *carry_out* returns the exit status.
+    """
 
     def __init__(self, environment: Any, scenario: str) -> None:
         self._environment = environment
         self._scenario = scenario
+        self._tally = Tally()
+        self._conductor: Conductor | None = None
         self._process: LoadProcess | None = None
         self._greenlet: Any = None
+        self.status = EXIT_DEFECT
 
     def start(self) -> None:
         """Begin in a greenlet of its own; a wrong order ends Locust with status 3."""
-        environment = self._environment
-        options = environment.parsed_options
         try:
-            share = _share_of_worker(environment)
-            order = order_from(options, scenario=self._scenario, share=share)
-            feed = None
-            if not options.monthend_load:
-                feed = StatsFeed(environment.stats, bucket_response_time).add
-            self._process = LoadProcess(order, host=environment.host or "", on_samples=feed)
+            if isinstance(self._environment.runner, MasterRunner):
+                self._conductor = self._conduct()
+                carry_out: Callable[[], int] = self._conductor.run
+            else:
+                self._process = self._drive()
+                carry_out = self._process.run
         except BadLoadOrder as error:
             self._end(error, EXIT_BAD_SETUP)
             return
-        self._greenlet = gevent.spawn(self._run, self._process)
+        self._greenlet = gevent.spawn(self._run, carry_out)
 
     def wait(self) -> None:
         """Wait until the load is over; greenlets that are stopped meanwhile just end."""
@@ -89,63 +102,123 @@ class Load:
             self._greenlet.join()
 
     def stop(self) -> None:
-        """Stop arrivals, let answers come in for a moment, see the logs closed."""
-        if self._process is not None and self._greenlet is not None:
+        """Stop arrivals, let answers come in for a moment, see the logs closed and collected."""
+        if self._greenlet is None or self._greenlet.ready():
+            return
+        if self._conductor is not None:
+            self._conductor.stop()
+            self._greenlet.join(timeout=COLLECT_WAIT_S)
+        elif self._process is not None:
             self._process.stop()
             self._greenlet.join(timeout=STOP_WAIT_S)
 
-    def _run(self, process: LoadProcess) -> None:
+    def tally(self) -> Tally:
+        """Return what is known of the latencies so far."""
+        return self._conductor.tally() if self._conductor is not None else self._tally
+
+    def _conduct(self) -> Conductor:
+        environment = self._environment
+        options = environment.parsed_options
+        # Custom options travel to the workers with the order to start.
+        options.monthend_order, options.monthend_deal = {}, {}
+        order = order_from(options, scenario=self._scenario)
+        conductor = Conductor(environment.runner, order, director_of(order))
+        conductor.listen()
+        options.monthend_order = conductor.order_for_workers
+        options.monthend_deal = conductor.deal
+        return conductor
+
+    def _drive(self) -> LoadProcess:
+        environment = self._environment
+        options, member = environment.parsed_options, environment.monthend_member
+        if member is None:
+            order = order_from(options, scenario=self._scenario)
+            director = director_of(order)
+        else:
+            order, director = member.order_from(options), member
+            member.begin(order, self.stop)
+        return LoadProcess(
+            order,
+            host=environment.host or "",
+            on_samples=self._listeners(is_of_harness=bool(options.monthend_load), member=member),
+            director=director,
+        )
+
+    def _listeners(self, *, is_of_harness: bool, member: Member | None) -> list[SamplesListener]:
+        environment = self._environment
+        listeners: list[SamplesListener] = []
+        requests = RequestEvents(environment.events.request, EventHook)
+        if requests.is_listened_to:
+            listeners.append(requests.add)
+        if member is not None:
+            listeners.append(member.count)
+        elif not is_of_harness:
+            listeners.append(self._tally.add)
+        if member is not None or not is_of_harness:
+            listeners.append(StatsFeed(environment.stats, bucket_response_time).add)
+        return listeners
+
+    def _run(self, carry_out: Callable[[], int]) -> None:
         try:
-            process.run()
+            status = carry_out()
         except BadLoadOrder as error:
             self._end(error, EXIT_BAD_SETUP)
         except (Exception, gevent.GreenletExit) as error:
             log.exception("the load ended by a defect")
             self._end(error, EXIT_DEFECT)
         else:
-            log.info("the load is over; logs in %s", process.order.out_dir)
-            self._end(None, 0)
+            self._end(None, status)
 
     def _end(self, error: BaseException | None, status: int) -> None:
         environment = self._environment
+        self.status = status
         if error is not None:
             log.error("%s", error)
+        runner, options = environment.runner, environment.parsed_options
+        member: Member | None = environment.monthend_member
+        if member is not None:
+            member.finish(status=status, error=str(error or ""))
+            return
         environment.process_exit_code = max(environment.process_exit_code or 0, status)
-        runner = environment.runner
-        if isinstance(runner, WorkerRunner):
-            runner.send_message(FINISHED_MESSAGE, {"status": status})
-        elif environment.parsed_options.headless or status == EXIT_BAD_SETUP:
-            gevent.spawn(runner.quit)
-        else:
+        if not (options.headless or options.monthend_load or status == EXIT_BAD_SETUP):
             gevent.spawn(runner.stop)
+            return
+        gevent.spawn(runner.quit)
+        if environment.web_ui is not None:
+            gevent.spawn_later(1.0, environment.web_ui.stop)
 
 
 def _prepare(environment: Any, **_: Any) -> None:
-    """Have the master end the test when every worker is done."""
-    finished: set[str] = set()
+    """Give a worker its ear for the master, and the web UI its page, once for the process."""
+    environment.monthend_member = None
+    runner, options = environment.runner, environment.parsed_options
+    if environment.web_ui is not None:
+        add_exact_page(environment.web_ui, lambda: _tally_of(environment))
+    if not isinstance(runner, WorkerRunner):
+        return
 
-    def on_finished(environment: Any, msg: Any, **_: Any) -> None:
-        finished.add(msg.node_id)
-        status = int(msg.data.get("status", EXIT_DEFECT))
+    def give_up(line: str, status: int) -> None:
+        log.error("%s", line)
         environment.process_exit_code = max(environment.process_exit_code or 0, status)
-        if len(finished) >= len(environment.runner.clients.all):
-            finished.clear()
-            headless = environment.parsed_options.headless
-            gevent.spawn(environment.runner.quit if headless else environment.runner.stop)
+        runner.quit()
 
-    if isinstance(environment.runner, MasterRunner):
-        environment.runner.register_message(FINISHED_MESSAGE, on_finished)
+    # The master's options replace the worker's own when a test starts: these two are kept.
+    member = environment.monthend_member = Member(
+        runner,
+        own_out=options.monthend_out,
+        own_sessions=options.monthend_sessions,
+        give_up=give_up,
+    )
+    environment.events.heartbeat_received.add_listener(lambda **_: member.heard_master())
+
+
+def _tally_of(environment: Any) -> Tally:
+    load: Load | None = getattr(environment, "monthend", None)
+    return load.tally() if load is not None else Tally()
 
 
 def _start(environment: Any, scenario: str) -> None:
-    """Begin the load on this process; a master only deals out the shares."""
-    runner = environment.runner
-    if isinstance(runner, MasterRunner):
-        # Custom options travel to the workers with the order to start.
-        workers = sorted(client.id for client in runner.clients.all)
-        shares = {worker: [index, len(workers)] for index, worker in enumerate(workers)}
-        environment.parsed_options.monthend_shares = shares
-        return
+    """Begin the load on this process."""
     _soften_interrupts()
     environment.monthend = Load(environment, scenario)
     environment.monthend.start()
@@ -168,8 +241,10 @@ def _stop(environment: Any, **_: Any) -> None:
         load.stop()
 
 
-def _share_of_worker(environment: Any) -> tuple[int, int]:
-    if not isinstance(environment.runner, WorkerRunner):
-        return 0, 1
-    index, count = environment.parsed_options.monthend_shares[environment.runner.client_id]
-    return int(index), int(count)
+def _settle_status(environment: Any, **_: Any) -> None:
+    """A worker ends well only when its master has all that it was asked for."""
+    load: Load | None = getattr(environment, "monthend", None)
+    member: Member | None = environment.monthend_member
+    if member is not None and load is not None:
+        status = load.status if member.is_released else max(load.status, EXIT_DEFECT)
+        environment.process_exit_code = max(environment.process_exit_code or 0, status)

@@ -36,16 +36,17 @@ def add_options(parser: Any) -> None:
     add("--monthend-out", default="", metavar="DIR", help="folder for the logs")
     add("--monthend-key-salt", default=0, type=int,
         help="new idempotency keys for a target that saw this seed before")  # fmt: skip
+    add("--monthend-no-takeover", action="store_true",
+        help="when a worker is lost, leave its share undriven")  # fmt: skip
 
 
-def order_from(options: Any, *, scenario: str, share: tuple[int, int]) -> LoadOrder:
-    """Return what *options* ask of the process that drives share (index, count).
+def order_from(options: Any, *, scenario: str) -> LoadOrder:
+    """Return what *options* ask for, of one process or of a master's workers together.
 
     Raises `BadLoadOrder` for values that no load can have.
     """
     if options.monthend_load:
         return read_order(Path(options.monthend_load))
-    index, count = share
     return LoadOrder(
         out_dir=Path(options.monthend_out) if options.monthend_out else _folder_of_now(),
         scenario=scenario,
@@ -58,8 +59,7 @@ def order_from(options: Any, *, scenario: str, share: tuple[int, int]) -> LoadOr
         dialect=options.monthend_dialect,
         sessions_csv=options.monthend_sessions,
         key_salt=options.monthend_key_salt,
-        process_index=index,
-        process_count=count,
+        takes_over=not options.monthend_no_takeover,
     )
 
 

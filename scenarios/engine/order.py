@@ -16,6 +16,7 @@ from scenarios.demand import Demand
 from scenarios.dialects import BadDialect, load_dialect
 from scenarios.levels import LEVELS
 from scenarios.population import Composition
+from scenarios.shares import Share
 from scenarios.workload_plan import RATE_SCALE_MAX
 
 REQUEST_TIMEOUT_S: Final = 10.0
@@ -39,7 +40,8 @@ class LoadOrder:
     end sessions in progress may go on. `key_salt` makes idempotency keys new to a target that
     still holds the documents of an earlier run with the same seed. `workload` names a file to be
     replayed instead of the country (`scenarios.workload`): scale, level and demand do not count
-    then, `rate_scale` and `send_writes` do.
+    then, `rate_scale` and `send_writes` do. A spare process drives nothing until another is lost;
+    `takes_over`: the share of a lost one is dealt to the others.
     """
 
     out_dir: Path
@@ -55,6 +57,8 @@ class LoadOrder:
     sessions_csv: str = ""
     process_index: int = 0
     process_count: int = 1
+    is_spare: bool = False
+    takes_over: bool = True
     business_date: str = "2025-12-01"
     request_timeout_s: float = REQUEST_TIMEOUT_S
     start_file: str = ""
@@ -75,7 +79,8 @@ class LoadOrder:
         self._check("request_timeout_s", 0 < self.request_timeout_s <= 600, "up to 600 s")
         self._check("drain_s", 0 <= self.drain_s <= 3600, "up to 3600 s")
         self._check("process_count", 0 < self.process_count <= PROCESSES_MAX, "1 to 256")
-        self._check("process_index", 0 <= self.process_index < self.process_count, "below count")
+        index_max = PROCESSES_MAX if self.is_spare else self.process_count
+        self._check("process_index", 0 <= self.process_index < index_max, "below count")
         self._check("business_date", _is_date(self.business_date), "a date like 2025-12-01")
         self._check(
             "rate_scale", 0 < self.rate_scale <= RATE_SCALE_MAX, f"up to {RATE_SCALE_MAX:g}"
@@ -89,6 +94,13 @@ class LoadOrder:
             raise BadLoadOrder(
                 what=error.what, where=f"dialect {self.dialect!r}", mend=error.mend
             ) from error
+
+    @property
+    def share(self) -> Share | None:
+        """What this process drives of the whole; None for a spare."""
+        if self.is_spare:
+            return None
+        return Share(path=((self.process_count, self.process_index),))
 
     def _check(self, name: str, holds: bool, wanted: str) -> None:
         if not holds:

@@ -29,7 +29,7 @@ class Timetable:
 
     __slots__ = (
         "_alarm", "_begin", "_clock", "_guarded", "_heap", "_pushed", "_send", "_start_ns",
-        "_starts_ns", "_t0_ns", "cursor", "is_stopped",
+        "_starts_ns", "_t0_ns", "cursor", "forgone_count", "is_stopped", "starts_until_ns",
     )  # fmt: skip
 
     def __init__(
@@ -44,6 +44,8 @@ class Timetable:
     ) -> None:
         self.cursor = 0  # the row that begins next
         self.is_stopped = False
+        self.starts_until_ns = NEVER_NS  # afterwards rows are somebody else's to begin
+        self.forgone_count = 0
         self._starts_ns = starts_ns
         self._t0_ns = t0_ns
         self._begin = begin
@@ -64,6 +66,11 @@ class Timetable:
     def next_due_ns(self) -> int:
         """When the next start or item is due; `NEVER_NS` when there is none."""
         return min(self._start_ns, self._heap[0][0] if self._heap else NEVER_NS)
+
+    @property
+    def start_count(self) -> int:
+        """Number of rows, begun or not."""
+        return len(self._starts_ns)
 
     @property
     def has_starts(self) -> bool:
@@ -91,12 +98,21 @@ class Timetable:
             if (start_ns > now_ns and step_ns > now_ns) or self.is_stopped:
                 return
             if start_ns <= step_ns:
+                if now_ns > self.starts_until_ns:
+                    self._forgo_starts()
+                    continue
                 row = self.cursor
                 self.cursor += 1
                 self._look_at_next_start()
                 self._begin(row, start_ns)
             else:
                 self._send(heapq.heappop(heap)[2])
+
+    def change_starts(self, starts_ns: Sequence[int]) -> None:
+        """Begin the rows of *starts_ns* from the cursor on; those before it are begun."""
+        self._starts_ns = starts_ns
+        self._look_at_next_start()
+        self.start()
 
     def stop(self) -> list[Any]:
         """Release nothing more; return the items that were waiting, in no order."""
@@ -118,6 +134,12 @@ class Timetable:
         due_ns = self.next_due_ns
         if due_ns != NEVER_NS:
             self._alarm.set(max(due_ns, self._clock.now_ns() + GATHER_NS))
+
+    def _forgo_starts(self) -> None:
+        """Begin no row any more, and leave no trace of any: whoever took them over does."""
+        self.forgone_count += len(self._starts_ns) - self.cursor
+        self.cursor = len(self._starts_ns)
+        self._look_at_next_start()
 
     def _look_at_next_start(self) -> None:
         has_starts = self.cursor < len(self._starts_ns)

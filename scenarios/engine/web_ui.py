@@ -1,20 +1,21 @@
 """Locust's own statistics, fed once a second from the recorded samples.
 
-Firing Locust's request event for each request costs as much as the request itself, so whole seconds
-are added to its entries at once. This is for eyes only: Locust rounds its percentiles, mixes
-operations and forgets planned times; verdicts come from the run folder.
+Firing Locust's request event for its own listener costs as much as the request itself, so whole
+seconds are added to its entries at once. This is for eyes only: Locust rounds its percentiles,
+mixes operations and forgets planned times; verdicts come from the run folder.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from contracts.records import Failure
-from scenarios.demand import OPERATIONS
+from contracts.terms import OperationKind
 
 
 class StatsFeed:
@@ -23,16 +24,17 @@ class StatsFeed:
     def __init__(self, stats: Any, bucket: Any) -> None:
         self._stats = stats
         self._bucket = bucket
-        self._names = list(OPERATIONS)
 
-    def add(self, samples: npt.NDArray[np.void]) -> None:
+    def add(
+        self, samples: npt.NDArray[np.void], operations: Sequence[tuple[str, OperationKind]]
+    ) -> None:
         """Add what was recorded since the last call; requests that were never sent are left out."""
         sent = samples[samples["sent_ns"] > 0]
         for operation in np.unique(sent["operation"]).tolist():
             chosen = sent[sent["operation"] == operation]
-            name, kind = self._names[operation], OPERATIONS[self._names[operation]].value
-            self._add_to(self._stats.get(name, kind), chosen)
-            self._add_errors(name, kind, chosen)
+            name, kind = operations[operation]
+            self._add_to(self._stats.get(name, kind.value), chosen)
+            self._add_errors(name, kind.value, chosen)
         if len(sent):
             self._add_to(self._stats.total, sent)
 

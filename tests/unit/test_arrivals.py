@@ -215,15 +215,6 @@ def test_sessions_are_in_order_of_start(month_end: LoadPlan) -> None:
     assert len(np.unique(month_end.seed)) == month_end.sessions
 
 
-def test_processes_share_the_units_without_overlap(month_end: LoadPlan) -> None:
-    shares = [month_end.rows_of_process(index, 3) for index in range(3)]
-
-    assert sorted(np.concatenate(shares).tolist()) == list(range(month_end.sessions))
-    units = [set(month_end.unit[share].tolist()) for share in shares]
-    assert not units[0] & units[1]
-    assert not units[1] & units[2]
-
-
 def test_the_same_seed_plans_the_same_load(country: Population, month_end: LoadPlan) -> None:
     again = plan_load(country, level="L2", duration_s=DURATION_S, seed=1)
     other = plan_load(country, level="L2", duration_s=DURATION_S, seed=2)

@@ -58,7 +58,7 @@ def test_everybody_else_comes_when_they_would_have_come(plan):
 def test_no_session_of_the_part_makes_a_request_that_the_system_lacks(plan, population):
     part = spoken_part(plan, WITHOUT)
     playbook = country_playbook(
-        part, population, process_index=0, process_count=1, business_date="2025-12-01", seed=3
+        part, population, share=Share(), business_date="2025-12-01", seed=3
     )
 
     planned = Counter(

@@ -14,6 +14,7 @@ from scenarios.dialects.interface import Answer
 from scenarios.dialects.replay import ReplayDialect
 from scenarios.journeys.vocabulary import Step
 from scenarios.outcomes import Ending
+from scenarios.shares import Share
 from scenarios.workload_plan import WorkloadPlan, WorkloadTooLarge, plan_workload
 from scenarios.workload_playbook import workload_playbook
 from tests.fakes.workloads import constant, read, shop
@@ -24,7 +25,7 @@ def played(plan: WorkloadPlan, processes: int = 1) -> tuple[list[float], Counter
     due_s: list[float] = []
     asked: Counter[str] = Counter()
     for index in range(processes):
-        playbook = workload_playbook(plan, process_index=index, process_count=processes)
+        playbook = workload_playbook(plan, share=Share().split(processes)[index])
         assert all(a <= b for a, b in pairwise(playbook.start_ns))
         for row, start_ns in enumerate(playbook.start_ns):
             opening = playbook.begin(row)
@@ -192,7 +193,7 @@ def test_a_target_may_hold_the_number_of_the_session_that_asks() -> None:
     content = constant(10)
     content["operations"][0]["targets"] = [{"target": "/item/{session}?again={session}"}]
     plan = plan_workload(read(content), duration_s=5, seed=1)
-    playbook = workload_playbook(plan, process_index=1, process_count=2)
+    playbook = workload_playbook(plan, share=Share().split(2)[1])
     dialect = ReplayDialect(plan.workload)
 
     asked = [dialect.request(next(playbook.begin(row).journey), "").target for row in range(3)]
