@@ -100,6 +100,10 @@ def _add_experiments(commands: argparse._SubParsersAction[_Parser]) -> None:
     for command in (accept, run, profile):
         _add_target_options(command)
         _add_load_options(command)
+    load = _add(commands, "load", does="the load alone, here or over several machines; no judge",
+                example="monthend load --target http://127.0.0.1:8080 --workers 2")  # fmt: skip
+    _add_experiment_options(load)
+    _add_distribution_options(load)
     target = _add(commands, "target", does="start only the embedded target and keep it up",
                   example="monthend target --scale 0.05 --workers 2 --port 8080")  # fmt: skip
     target.add_argument("--scale", type=float, default=1.0, help="share of the units (0, 1]")
@@ -145,6 +149,29 @@ def _add_load_options(command: argparse.ArgumentParser) -> None:
         help="processes of the load, each with its share of the units (default: 1)")  # fmt: skip
     add("--no-takeover", action="store_true",
         help="when one of several load processes is lost, leave its share undriven")  # fmt: skip
+
+
+def _add_distribution_options(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("--workers", type=int, default=1, metavar="N",
+        help="processes that drive the load here (default: 1)")  # fmt: skip
+    add("--no-takeover", action="store_true",
+        help="when one is lost, leave its share undriven")  # fmt: skip
+    role = command.add_mutually_exclusive_group()
+    role.add_argument("--master", action="store_true",
+                      help="lead workers on other machines; drive nothing here")  # fmt: skip
+    role.add_argument("--worker", action="store_true",
+                      help="drive what a master deals out; it brings all else")  # fmt: skip
+    add("--expect-workers", type=int, default=1, metavar="N",
+        help="master: begin when so many workers are there (default: 1)")  # fmt: skip
+    add("--bind", default="*", metavar="HOST", help="master: address to listen on (default: all)")
+    add("--port", type=int, default=5557, metavar="PORT", help="master: its port (default: 5557)")
+    add("--web-port", type=int, default=0, metavar="PORT",
+        help="master: show Locust's web UI there while the load is on")  # fmt: skip
+    add("--master-host", default="127.0.0.1", metavar="HOST", help="worker: where the master is")
+    add("--master-port", type=int, default=5557, metavar="PORT", help="worker: the master's port")
+    add("--wait", type=float, default=300.0, metavar="SECONDS",
+        help="how long master and workers wait for each other (default: 300)")  # fmt: skip
 
 
 def _add_others(commands: argparse._SubParsersAction[_Parser]) -> None:

@@ -7,15 +7,13 @@ imports `reports`.
 from __future__ import annotations
 
 import argparse
-import datetime
 import re
-import secrets
-import shutil
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -30,17 +28,19 @@ from harness.calibration.table import calibration_lines
 from harness.diagnosis.explain import explain as explain_run
 from harness.diagnosis.profiling import profile as profile_run
 from harness.diagnosis.summary import explanation_lines, profile_lines
-from harness.disk import check_room, database_bytes, run_bytes
-from harness.experiment import Attendant, Scene, run_experiment
+from harness.experiment import run_experiment
 from harness.failures import BadSetup, BrokenExperiment
 from harness.interrupts import listening
+from harness.load_alone import work_for_master
+from harness.load_command import apprenticeship_of, load_and_show, load_words, mastership_of
 from harness.manifests import is_carried_out
 from harness.options import BUSINESS_DATE, DEFAULT_CONTRACT, DURATION_S, Options
 from harness.plan import describe_plan
 from harness.plan_text import render_plan
-from harness.preparation import Preparation, prepare
+from harness.preparation import prepare
 from harness.processes import run_to_end, start_child
 from harness.progress import Display
+from harness.recording import record
 from harness.run_folder import RunFolder
 from harness.sealing import seal
 from harness.targets.embedded import EmbeddedOptions, start_embedded
@@ -56,7 +56,7 @@ _DEFECT: Final = re.compile(r"[A-Z][0-9]+(:[0-9]*\.?[0-9]+)?")
 def accept(arguments: argparse.Namespace) -> int:
     """Load, record, judge, report."""
     display = Display()
-    folder = _experiment(_options(arguments, "L2"), display)
+    folder = record(_options(arguments, "L2"), display, run_experiment)
     try:
         return _judge_and_show(folder, display, arguments.lang)
     except BadSetup as error:  # load was sent: status 3 would say that it was not
@@ -81,7 +81,7 @@ def plan(arguments: argparse.Namespace) -> int:
 def run(arguments: argparse.Namespace) -> int:
     """Load and record; the verdict is left to `judge`."""
     display = Display()
-    folder = _experiment(_options(arguments, "L2"), display)
+    folder = record(_options(arguments, "L2"), display, run_experiment)
     print(folder.path)
     return 0 if is_carried_out(folder.read_manifest()) else EXIT_STATUS[Verdict.INCONCLUSIVE]
 
@@ -107,7 +107,7 @@ def profile(arguments: argparse.Namespace) -> int:
     display = Display()
     options = replace(_options(arguments, "L1", PROFILE_S), faults=arguments.faults or "none")
     folder, found = profile_run(
-        lambda profiler: _experiment(options, display, (profiler,)),
+        lambda profiler: record(options, display, partial(run_experiment, attendants=(profiler,))),
         level=options.level,
         duration_s=options.duration_s,
     )
@@ -117,6 +117,14 @@ def profile(arguments: argparse.Namespace) -> int:
     _build_report(folder, arguments.lang)
     print(folder.report)
     return 0
+
+
+def load(arguments: argparse.Namespace) -> int:
+    """Load a running target from here, or as master or worker of several machines."""
+    if arguments.worker:
+        return work_for_master(apprenticeship_of(arguments))
+    options = _options(load_words(arguments), "L2")
+    return load_and_show(options, mastership_of(arguments))
 
 
 def explain(arguments: argparse.Namespace) -> int:
@@ -199,73 +207,6 @@ def _defects(words: Sequence[str]) -> str:
     return ",".join(words)
 
 
-def _experiment(
-    options: Options, display: Display, attendants: Sequence[Attendant] = ()
-) -> RunFolder:
-    """Carry out one experiment; whatever was recorded is sealed. Raises `BadSetup`."""
-    with listening() as interrupts:
-        preparation = prepare(options)
-        for name in preparation.faults_left_out:
-            display.warn(f"{name} is left out: the run is too short to tell its effect")
-        folder = _make_run_folder(options, preparation)
-        scene = Scene(
-            options=options,
-            preparation=preparation,
-            folder=folder,
-            display=display,
-            interrupts=interrupts,
-        )
-        _carry_out(scene, attendants)
-        if not folder.manifest.exists():
-            raise KeyboardInterrupt
-        display.step("sealing what was recorded")
-        seal(folder)
-    return folder
-
-
-def _carry_out(scene: Scene, attendants: Sequence[Attendant]) -> None:
-    """Run the experiment; a run that sent no request leaves no folder behind."""
-    folder = scene.folder
-    try:
-        run_experiment(scene, attendants=attendants)
-    except BaseException as error:
-        if not folder.manifest.exists():
-            shutil.rmtree(folder.path, ignore_errors=True)
-            if isinstance(error, BrokenExperiment):  # no load was sent: the set-up is bad
-                raise BadSetup(what=error.what, where=error.where, mend=error.mend) from error
-            raise
-        if not isinstance(error, (KeyboardInterrupt, BrokenExperiment)):
-            raise
-        # From the first request on, what was recorded is judged, whatever came in between.
-        scene.display.warn(f"the run ended early: {error or type(error).__name__}")
-
-
-def _make_run_folder(options: Options, preparation: Preparation) -> RunFolder:
-    now = datetime.datetime.now(datetime.UTC)
-    name = f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
-    folder = RunFolder(options.out / name)
-    folder.create()
-    try:
-        check_room(options.out, run_bytes(preparation), mend="make room, or name another --out DIR")
-        if options.is_embedded:
-            temporary = Path(tempfile.gettempdir())
-            check_room(
-                temporary, database_bytes(preparation), mend="make room, or set TMPDIR elsewhere"
-            )
-        folder.contract.write_bytes(preparation.contract_bytes)
-    except BadSetup:
-        shutil.rmtree(folder.path, ignore_errors=True)
-        raise
-    except OSError as error:
-        shutil.rmtree(folder.path, ignore_errors=True)
-        raise BadSetup(
-            what=f"the run folder cannot be written: {error.strerror}",
-            where=str(folder.path),
-            mend="name a place with room and permission with --out DIR",
-        ) from error
-    return folder
-
-
 def _judge_and_show(
     folder: RunFolder, display: Display, language: str, *, with_report: bool = True
 ) -> int:
@@ -342,6 +283,7 @@ COMMANDS: Final[Mapping[str, Callable[[argparse.Namespace], int]]] = {
     "calibrate": calibrate,
     "profile": profile,
     "explain": explain,
+    "load": load,
     "target": target,
     "workload-from-log": workload_from_log,
 }

@@ -151,7 +151,7 @@ def carry_load(
             runner = FaultRunner(target, planned, scene.folder)
             stack.callback(runner.stop)
             runner.start()
-        ending = _watch(scene, target, load)
+        ending = watch(scene, target, load)
         load.stop()
     for problem in runner.problems if runner else ():
         scene.display.warn(problem)
@@ -170,7 +170,7 @@ class Ending:
     at_ns: int
 
 
-def _watch(scene: Scene, target: Target, load: Load) -> Ending:
+def watch(scene: Scene, target: Target, load: Load) -> Ending:
     """Look until the load is over or cannot go on. Bounded by the load's own limit."""
     answered, answered_ns = 0, time.monotonic_ns()
     while load.is_running:

@@ -64,6 +64,7 @@ class LoadOrder:
     drain_s: float
     key_salt: int
     workload: str = ""  # a file to replay instead of the country
+    takes_over: bool = True
 
 
 @dataclass(slots=True)
@@ -139,7 +140,8 @@ class Load:
 
     order: LoadOrder
     processes: list[LoadProcess]
-    takes_over: bool = True
+    ready_limit_s: float = READY_LIMIT_S
+    late_limit_s: float = LATE_LIMIT_S
     t0_ns: int = 0
 
     @property
@@ -149,7 +151,7 @@ class Load:
 
     def await_ready(self, plan: LoadPlan | WorkloadPlan) -> None:
         """Wait until all have planned as *plan* says. Raises `BadSetup`; no load was sent then."""
-        limit = time.monotonic() + READY_LIMIT_S
+        limit = time.monotonic() + self.ready_limit_s
         while True:
             for process in self.processes:
                 process.listen()
@@ -159,7 +161,7 @@ class Load:
                 break
             if time.monotonic() > limit:
                 late = next(process for process in self.processes if not process.is_ready)
-                raise _not_ready(late, f"not ready after {READY_LIMIT_S:g} s")
+                raise _not_ready(late, f"not ready after {self.ready_limit_s:g} s")
             time.sleep(0.02)
         for process in self.processes:
             if process.plan_sha256 != plan.sha256:
@@ -193,9 +195,9 @@ class Load:
                 where=f"load process {lost[-1].index}",
                 mend="see its log in the run folder, and whether memory or disk ran out",
             )
-        if self._seconds_in() > self.order.duration_s + self.order.drain_s + LATE_LIMIT_S:
+        if self._seconds_in() > self.order.duration_s + self.order.drain_s + self.late_limit_s:
             raise BrokenExperiment(
-                what=f"still running {LATE_LIMIT_S:g} s after its end was due",
+                what=f"still running {self.late_limit_s:g} s after its end was due",
                 where="load",
                 mend="see its log in the run folder",
             )
@@ -229,7 +231,7 @@ class Load:
         takers = [p for p in self.driving if p.finished is None and p.child.poll() is None]
         from_s = self._seconds_in() + TAKEOVER_DELAY_S
         said = f"load process {lost.index} was lost: {lost.lost_because}"
-        if not self.takes_over or not takers or from_s >= self.order.duration_s:
+        if not self.order.takes_over or not takers or from_s >= self.order.duration_s:
             return f"{said}; what it had not begun is not offered"
         lines = []
         for share in lost.shares:
@@ -297,8 +299,17 @@ def start_load(
     options: Options, preparation: Preparation, target: Target, folder: RunFolder
 ) -> Load:
     """Start the load processes, which plan at once and then wait for `begin`."""
+    order = order_for(options, preparation, target, folder)
+    count = options.load_processes
+    return Load(order, [start_process(order, index, target.url, folder) for index in range(count)])
+
+
+def order_for(
+    options: Options, preparation: Preparation, target: Target, folder: RunFolder
+) -> LoadOrder:
+    """Return what all load processes of this run are told."""
     plan = preparation.plan
-    order = LoadOrder(
+    return LoadOrder(
         seed=options.seed,
         composition=preparation.population.composition,
         scale=options.scale,
@@ -307,7 +318,7 @@ def start_load(
         duration_s=options.duration_s,
         has_faults=bool(preparation.fault_names),
         dialect=anywhere(options.dialect),
-        sessions_csv=str(target.sessions_csv) if target.sessions_csv else None,
+        sessions_csv=str(target.sessions_csv.resolve()) if target.sessions_csv else None,
         out_dir=str(folder.path.resolve()),
         process_count=options.load_processes,
         business_date=BUSINESS_DATE,
@@ -316,10 +327,8 @@ def start_load(
         drain_s=DRAIN_S,
         # A target that we did not just fill may remember the keys of an earlier run.
         key_salt=0 if options.is_embedded else secrets.randbits(48),
+        takes_over=options.takes_over,
     )
-    count = options.load_processes
-    processes = [start_process(order, index, target.url, folder) for index in range(count)]
-    return Load(order, processes, takes_over=options.takes_over)
 
 
 def start_process(order: LoadOrder, index: int, url: str, folder: RunFolder) -> LoadProcess:
@@ -331,13 +340,13 @@ def start_process(order: LoadOrder, index: int, url: str, folder: RunFolder) -> 
          "--monthend-load", str(path)),
         name=f"load process {index}",
         log=folder.logs / f"load-{index}.log",
-        environment=_import_path(order.dialect),
+        environment=import_path(order.dialect),
     )  # fmt: skip
     share = Share(path=((order.process_count, index),))
     return LoadProcess(index, child, folder.readings / f"load-{index}.jsonl", shares=[share])
 
 
-def _import_path(dialect: str) -> dict[str, str]:
+def import_path(dialect: str) -> dict[str, str]:
     """Have a dialect that is named by its module be found where the command was given."""
     if "." not in dialect or dialect.endswith(".py"):
         return {}

@@ -82,5 +82,8 @@ def phases_until(phases: tuple[Phase, ...], ended_ns: int) -> tuple[Phase, ...]:
 
 def is_carried_out(manifest: Manifest) -> bool:
     """Say whether the load went as planned: to its end, and by all who began it."""
-    is_whole = not any(process.get("is_lost") for process in manifest.load_processes)
+    is_whole = all(
+        not process.get("is_lost") and process.get("is_collected", 1)
+        for process in manifest.load_processes
+    )
     return manifest.ended == "completed" and is_whole

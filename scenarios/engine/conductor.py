@@ -30,6 +30,8 @@ from scenarios.shares import Share
 
 WORKERS_MAX: Final = 256
 PLAN_LIMIT_S: Final = 100.0  # below the 120 s for which a load process waits for its start
+PLANNING_SILENCE_S: Final = 20.0  # before the start nothing is driven yet: no hurry
+OWN_PAUSE_S: Final = 1.0
 START_LIMIT_S: Final = 120.0
 HEAD_START_S: Final = 1.5  # every worker has heard when to begin
 TAKEOVER_DELAY_S: Final = 3.0  # every survivor has heard what it takes, and has planned for it
@@ -75,6 +77,7 @@ class Conductor:
         self._t0_ns = 0
         self._plan_sha256 = ""
         self._is_stopping = False
+        self._looked_ns = self._looks_again_ns = monotonic_ns()
         self._incoming: dict[tuple[str, str], list[tuple[int, bytes]]] = {}
         self._key_salt = order.key_salt or (0 if order.start_file else secrets.randbits(48))
 
@@ -230,12 +233,20 @@ class Conductor:
 
     def _look_for_lost(self) -> None:
         now_ns = monotonic_ns()
+        if now_ns - self._looked_ns > OWN_PAUSE_S * 1e9:
+            # It was the master that stood still: what the workers said meanwhile is still to read.
+            self._looks_again_ns = now_ns + int(OWN_PAUSE_S * 1e9)
+        self._looked_ns = now_ns
+        limit_s = messages.LOST_AFTER_S if self._t0_ns else PLANNING_SILENCE_S
         for worker in self._driving():
+            if worker.done is not None:
+                continue
             silent_s = (now_ns - worker.heard_ns) / 1e9
-            has_left = worker.id not in self._runner.clients and worker.done is None
-            if has_left:
+            if worker.id not in self._runner.clients:
                 self._lose(worker, "it left")
-            elif silent_s > messages.LOST_AFTER_S and worker.done is None:
+            elif worker.last.get("forgone_sessions"):
+                self._lose(worker, "its term ran out: it could not hear the master")
+            elif silent_s > limit_s and now_ns > self._looks_again_ns:
                 self._lose(worker, f"silent for {silent_s:.1f} s")
 
     def _lose(self, worker: WorkerRecord, why: str) -> None:
@@ -333,7 +344,8 @@ class Conductor:
             is_complete=not reason,
             reason=reason,
         )
-        return 0 if is_complete else STATUS_NOT_CARRIED_OUT
+        # A harness reads what became of each worker and gives its own status.
+        return 0 if is_complete or self._order.start_file else STATUS_NOT_CARRIED_OUT
 
     # Small things.
 

@@ -11,6 +11,7 @@ from scenarios.arrivals import plan_load
 from scenarios.country_playbook import country_playbook
 from scenarios.demand import NAVIGATION, OPERATIONS
 from scenarios.population import build_population
+from scenarios.shares import Share
 from scenarios.spoken import left_out, spoken_part
 
 ALL = frozenset(OPERATIONS)
@@ -57,9 +58,7 @@ def test_everybody_else_comes_when_they_would_have_come(plan):
 
 def test_no_session_of_the_part_makes_a_request_that_the_system_lacks(plan, population):
     part = spoken_part(plan, WITHOUT)
-    playbook = country_playbook(
-        part, population, share=Share(), business_date="2025-12-01", seed=3
-    )
+    playbook = country_playbook(part, population, share=Share(), business_date="2025-12-01", seed=3)
 
     planned = Counter(
         step.operation
