@@ -2,8 +2,8 @@
 
 A level is a kind of day (`scenarios.demand`) and a share of it. Its rates follow from the weights
 of the population, so a scaled population gets a scaled rate and every unit keeps its own. Short
-runs are compressed: fewer minutes, the same rates. L5 (ramp to break) and L6 (soak) are not here:
-the first is a search over rates, the second a matter of hours, not of shape.
+runs are compressed: fewer minutes, the same rates. How a day goes is the scenario's
+(`scenarios.scenario`); the shape here is that of a busiest hour with its busiest minute.
 """
 
 from __future__ import annotations
@@ -33,16 +33,13 @@ class Level:
     """One level. `peak_hour_req_s` and `peak_minute_req_s` are those of base demand, all units.
 
     `profile` names a day profile or `reopening`; `share` is the part of that day's load which the
-    level asks for. `omits` says in a few words what the level should also hold and this plan does
-    not draw; empty when the plan is the whole level.
+    level asks for.
     """
 
     name: str
     title: str
     profile: str
     share: float
-    omits: str = ""
-    omits_th: str = ""
 
     @property
     def peak_hour_req_s(self) -> float:
@@ -61,16 +58,13 @@ LEVELS: Final[dict[str, Level]] = {
         Level(name="L0", title="smoke, 1 % of a month end", profile="month_end", share=0.01),
         Level(name="L1", title="normal day", profile="normal_day", share=1.0),
         Level(name="L2", title="month end", profile="month_end", share=1.0),
-        Level(
-            name="L3", title="year end", profile="year_end", share=1.0,
-            omits="the closing of the year in every unit",
-            omits_th="การปิดบัญชีสิ้นปีของทุกหน่วย",
-        ),
-        Level(
-            name="L4", title="reopening day", profile="reopening", share=1.0,
-            omits="the login rush and the import of the backlog",
-            omits_th="การเข้าสู่ระบบพร้อมกันและการนำเข้าเอกสารย้อนหลัง",
-        ),
+        Level(name="L3", title="year end", profile="year_end", share=1.0),
+        Level(name="L4", title="reopening day", profile="reopening", share=1.0),
+        # In steps up to a multiple of a month end's busiest minute, and back.
+        Level(name="L5", title="ramp to break", profile="month_end", share=1.0),
+        # The surge after an outage lasts one to two weeks (facts/domain.md §4.5), at the rates of
+        # the eight working days around a month's end.
+        Level(name="L6", title="soak", profile="month_end", share=1.0),
     )
 }  # fmt: skip
 

@@ -17,19 +17,12 @@ import numpy.typing as npt
 from scenarios.chance import stream_bits, stream_uniforms
 from scenarios.demand import ACTIVITIES, NAVIGATION, NAVIGATION_SHARE, Demand
 from scenarios.levels import PlannedPhase
+from scenarios.mixes import ORDINARY, PROBE_SHARES, PROVINCIAL_SHARE, Mix
 from scenarios.population import UNITS_PER_PROVINCE, Population
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
-MONTH_CLOSE_UNIT_SHARE: Final = 0.01
-# What the navigation overhead pays for besides looking around, as shares of all requests; for the
-# month's closing it is the most that it may take.
-_SIDE_SHARES: Final = {
-    "month_close": 0.03, "provincial_refresh": 0.002, "curious": 0.001, "overspend": 0.0005,
-}  # fmt: skip
-# Attempts that must be refused serve nobody.
-_PROBES: Final = ("curious", "overspend")
 _SIDE_SHARE_SMALL_RUN_MAX: Final = 0.05
 # Above this share of one-request visits the plan would no longer be a month end.
 _BROWSE_SHARE_MAX: Final = 0.6
@@ -57,12 +50,20 @@ class Journeys:
 class _Roster:
     """The sessions drawn so far, as columns of activity and unit row."""
 
-    def __init__(self) -> None:
+    def __init__(self, rows: Ints) -> None:
+        self._rows = rows
         self._activity: list[Ints] = []
         self._unit_row: list[Ints] = []
 
-    def add(self, name: str, unit_row: Ints) -> None:
-        """Add one session of activity *name* for each of *unit_row*."""
+    def add(self, name: str, places: Ints) -> None:
+        """Add one session of activity *name* for each of *places* among the units that work."""
+        self._append(name, self._rows[places])
+
+    def add_offices(self, unit_row: Ints) -> None:
+        """Add one look at the closing page for each of *unit_row*, the offices' own places."""
+        self._append("provincial_refresh", unit_row)
+
+    def _append(self, name: str, unit_row: Ints) -> None:
         self._activity.append(np.full(len(unit_row), _PLACE[name], dtype=np.int64))
         self._unit_row.append(unit_row.astype(np.int64))
 
@@ -83,65 +84,92 @@ class _Roster:
 
 
 def draw_journeys(
-    population: Population, phases: Sequence[PlannedPhase], demand: Demand, seed: int
+    population: Population,
+    phases: Sequence[PlannedPhase],
+    demand: Demand,
+    seed: int,
+    *,
+    mix: Mix = ORDINARY,
+    rota_group: int = 0,
+    total: int | None = None,
+    stream: str = "",
 ) -> Journeys:
-    """Draw the sessions of a run with as many requests as *phases* ask for."""
-    total = max(1, round(sum(phase.requests for phase in phases)))
-    weights = np.array([unit.weight for unit in population.units])
-    roster = _Roster()
-    office_rows = len(weights) + np.arange(_sessions_for(total, "provincial_refresh")) % len(
-        population.provinces
+    """Draw the sessions of ordinary work, with as many requests as *phases* ask for, or *total*.
+
+    *rota_group*, when given, is the only one of the three groups whose units may work today; it
+    then does the work of all. *stream* keeps the chance of several draws under one seed apart.
+    """
+    if total is None:
+        total = max(1, round(sum(phase.requests for phase in phases)))
+    rows = rows_of_group(population, rota_group)
+    weights = np.array([population.units[row].weight for row in rows.tolist()])
+    roster = _Roster(rows)
+    visits = _sessions_for(total, "provincial_refresh", PROVINCIAL_SHARE)
+    roster.add_offices(len(population.units) + np.arange(visits) % len(population.provinces))
+    closes = min(
+        round(mix.close_units * len(weights)), _sessions_for(total, "month_close", mix.close_share)
     )
-    roster.add("provincial_refresh", office_rows)
-    closes = min(round(MONTH_CLOSE_UNIT_SHARE * len(weights)), _sessions_for(total, "month_close"))
-    roster.add("month_close", distinct(len(weights), closes, seed, "closers"))
-    for probe in _PROBES:
-        u = stream_uniforms(seed, probe, _sessions_for(total, probe))
-        roster.add(probe, _pick_by_weight(weights, u))
-    useful = _useful_requests(total, roster.requests, weights, demand)
-    for activity, count in zip(ACTIVITIES, _activity_counts(useful, demand).tolist(), strict=True):
-        u = stream_uniforms(seed, f"units-{activity.name}", count)
+    roster.add("month_close", distinct(len(weights), closes, seed, f"{stream}closers"))
+    for name, share in mix.others.items():
+        u = stream_uniforms(seed, f"{stream}{name}", _sessions_for(total, name, share))
+        roster.add(name, _pick_by_weight(weights, u))
+    monthly = np.array(mix.monthly(demand))
+    useful = _useful_requests(total, roster.requests, weights, monthly, demand)
+    counts = _activity_counts(useful, monthly)
+    for activity, count in zip(ACTIVITIES, counts.tolist(), strict=True):
+        u = stream_uniforms(seed, f"{stream}units-{activity.name}", count)
         roster.add(activity.name, _pick_by_weight(weights, u))
     left = max(0, total - roster.requests)
     # A unit that does nothing but what must be refused comes by as well.
-    served = roster.unit_row[~np.isin(roster.activity, [_PLACE[probe] for probe in _PROBES])]
-    idle = np.setdiff1d(np.arange(len(weights)), served)
-    idle = idle[distinct(len(idle), min(len(idle), left), seed, "idle")]
+    served = roster.unit_row[~np.isin(roster.activity, [_PLACE[probe] for probe in PROBE_SHARES])]
+    idle = np.flatnonzero(~np.isin(rows, served))
+    idle = idle[distinct(len(idle), min(len(idle), left), seed, f"{stream}idle")]
     roster.add("browse", idle)
-    looks = _spread_navigation(roster.activity, left - len(idle), seed)
+    looks = _spread_navigation(roster.activity, left - len(idle), seed, stream)
     # Where nobody is at work to look around in passing, people come for that alone.
     alone = left - len(idle) - int(looks.sum())
-    roster.add("browse", _pick_by_weight(weights, stream_uniforms(seed, "browse", alone)))
-    numbers = np.array(
-        [unit.unit for unit in population.units]
-        + [province * UNITS_PER_PROVINCE for province in population.provinces],
-        dtype=np.int64,
-    )
-    unit_row = roster.unit_row
+    u = stream_uniforms(seed, f"{stream}browse", alone)
+    roster.add("browse", _pick_by_weight(weights, u))
+    bits = stream_bits(seed, f"{stream}sessions", len(roster.unit_row))
     return Journeys(
         activity=roster.activity,
-        unit=numbers[unit_row],
-        unit_row=unit_row,
+        unit=unit_numbers(population)[roster.unit_row],
+        unit_row=roster.unit_row,
         navigation=np.concatenate((looks, np.zeros(alone, dtype=np.int64))),
-        seed=(stream_bits(seed, "sessions", len(unit_row)) >> np.uint64(1)).astype(np.int64),
+        seed=(bits >> np.uint64(1)).astype(np.int64),
     )
+
+
+def rows_of_group(population: Population, rota_group: int) -> Ints:
+    """Return the places of the units that may work today: of one rota group, or of all for 0."""
+    chosen = [rota_group in (0, unit.rota_group) for unit in population.units]
+    return np.flatnonzero(np.array(chosen, dtype=np.bool_))
+
+
+def unit_numbers(population: Population) -> Ints:
+    """Return the number of each unit by its place; the provincial offices follow by province."""
+    units = [unit.unit for unit in population.units]
+    offices = [province * UNITS_PER_PROVINCE for province in population.provinces]
+    return np.array(units + offices, dtype=np.int64)
 
 
 def _own_requests() -> Ints:
     return np.array([activity.requests for activity in ACTIVITIES], dtype=np.int64)
 
 
-def _sessions_for(total: int, name: str) -> int:
-    """Sessions of a side activity: its share of *total*, and one where that is not too much.
+def _sessions_for(total: int, name: str, share: float) -> int:
+    """Sessions of a side activity: its *share* of *total*, and one where that is not too much.
 
     Without a single probe of a closed period, another unit or a budget nobody knows what happens.
     """
     requests = ACTIVITIES[_PLACE[name]].requests
-    least = 1 if requests <= _SIDE_SHARE_SMALL_RUN_MAX * total else 0
-    return max(least, round(total * _SIDE_SHARES[name] / requests))
+    least = 1 if share > 0 and requests <= _SIDE_SHARE_SMALL_RUN_MAX * total else 0
+    return max(least, round(total * share / requests))
 
 
-def _useful_requests(total: int, side: int, weights: Floats, demand: Demand) -> int:
+def _useful_requests(
+    total: int, side: int, weights: Floats, monthly: Floats, demand: Demand
+) -> int:
     """Requests for the activities of the demand table, out of *total*.
 
     The rest is navigation, of which units that would otherwise stay idle take one each. When that
@@ -149,35 +177,28 @@ def _useful_requests(total: int, side: int, weights: Floats, demand: Demand) -> 
     """
     nominal = round(total / (1 + NAVIGATION_SHARE.of(demand)))
     low, high = int(total * (1 - _BROWSE_SHARE_MAX)), nominal
-    if _idle_expected(low, weights, demand) > total - side - low:
+    per_journey = float((monthly * _own_requests()).sum()) / float(monthly.sum())
+    if _idle_expected(low / per_journey, weights) > total - side - low:
         return min(nominal, total - side)
     for _ in range(40):  # Bisection: more useful work leaves fewer units idle, but less room.
         if high - low <= 1:
             break
         middle = (low + high) // 2
-        if _idle_expected(middle, weights, demand) <= total - side - middle:
+        if _idle_expected(middle / per_journey, weights) <= total - side - middle:
             low = middle
         else:
             high = middle
     return low
 
 
-def _idle_expected(useful: int, weights: Floats, demand: Demand) -> float:
+def _idle_expected(journeys: float, weights: Floats) -> float:
     """Upper bound of the units that draw no journey: the mean and four standard deviations."""
-    journeys = useful / _mean_requests(demand)
     idle = float(np.exp(-journeys * weights / weights.sum()).sum())
     return idle + 4 * float(np.sqrt(idle))
 
 
-def _mean_requests(demand: Demand) -> float:
-    sessions = sum(activity.per_sao_month.of(demand) for activity in ACTIVITIES)
-    requests = sum(a.requests * a.per_sao_month.of(demand) for a in ACTIVITIES)
-    return requests / sessions
-
-
-def _activity_counts(useful: int, demand: Demand) -> Ints:
+def _activity_counts(useful: int, monthly: Floats) -> Ints:
     """Split *useful* requests over activities by the table; a few requests may be left over."""
-    monthly = np.array([activity.per_sao_month.of(demand) for activity in ACTIVITIES])
     own = _own_requests()
     exact = useful * monthly / float((monthly * own).sum())
     counts = np.floor(exact).astype(np.int64)
@@ -201,14 +222,14 @@ def distinct(population: int, count: int, seed: int, stream: str) -> Ints:
     return np.argsort(stream_bits(seed, stream, population), kind="stable")[:count].astype(np.int64)
 
 
-def _spread_navigation(activity: Ints, requests: int, seed: int) -> Ints:
+def _spread_navigation(activity: Ints, requests: int, seed: int, stream: str) -> Ints:
     """Give looks around to people at work, at random, up to a limit for each of them."""
     navigation = np.zeros(len(activity), dtype=np.int64)
     at_work = np.array([a.per_sao_month.base > 0 and not a.is_burst for a in ACTIVITIES])
     rows = np.flatnonzero(at_work[activity])
     if requests <= 0 or len(rows) == 0:
         return navigation
-    places = (stream_uniforms(seed, "navigation", requests) * len(rows)).astype(np.int64)
+    places = (stream_uniforms(seed, f"{stream}navigation", requests) * len(rows)).astype(np.int64)
     navigation[rows] = np.bincount(places, minlength=len(rows))
     return np.minimum(navigation, _NAVIGATION_PER_JOURNEY_MAX)
 

@@ -15,27 +15,40 @@ import numpy as np
 import numpy.typing as npt
 
 from scenarios.chance import stream_uniforms, uniforms_of
-from scenarios.demand import ACTIVITIES
+from scenarios.demand import ACTIVITIES, THINK_S
 from scenarios.levels import PlannedPhase
 from scenarios.roster import Floats, Ints, Journeys, distinct
 
 Bools = npt.NDArray[np.bool_]
 
 _BINS_PER_THINK: Final = 2
+_WAITING_RANK: Final = 10_000  # apart from all that have pauses by their number of requests
+_FIT_ROUNDS: Final = 60
 _WINDOW_THINKS: Final = 20  # counts are kept exact over stretches of about twenty pauses
 _IS_BURST: Final = np.array([activity.is_burst for activity in ACTIVITIES])
+# A person's time at the identity provider as a multiple of the pause between two requests.
+_AT_PROVIDER: Final = np.array([activity.human_delay_s / THINK_S for activity in ACTIVITIES])
 
 
 class Spread:
     """Places sessions in time, from the longest on: each class leaves a residual to the next."""
 
     def __init__(
-        self, *, phases: Sequence[PlannedPhase], pause_s: float, journeys: Journeys, seed: int
+        self,
+        *,
+        phases: Sequence[PlannedPhase],
+        pause_s: float,
+        journeys: Journeys,
+        seed: int,
+        stream: str = "",
+        has_valleys: bool = False,
     ) -> None:
         self._phases = phases
         self._pause_s = pause_s
         self._journeys = journeys
         self._seed = seed
+        self._stream = stream
+        self._has_valleys = has_valleys
         self._duration_s = phases[-1].end_s
         self._bin_s = pause_s / _BINS_PER_THINK
         self._bins = max(1, int(np.ceil(self._duration_s / self._bin_s - 1e-9)))
@@ -55,8 +68,11 @@ class Spread:
         due_per_s = np.zeros(int(np.ceil(self._duration_s)), dtype=np.int64)
         # Sessions with equally many pauses are alike. From the longest to the bursts, and last the
         # visits of one request, because they fit anywhere.
-        pauses = np.where(_IS_BURST[self._journeys.activity], 0, self._journeys.requests - 1)
+        is_burst = _IS_BURST[self._journeys.activity]
+        pauses = np.where(is_burst, 0, self._journeys.requests - 1)
+        is_waiting = is_burst & (_AT_PROVIDER[self._journeys.activity] > 0)
         rank = pauses * 2 + (self._journeys.requests > 1)
+        rank[is_waiting] = _WAITING_RANK
         for length in np.unique(rank)[::-1].tolist():
             rows = np.flatnonzero(rank == length)
             starts_s, due_s = self._place_class(rows, length)
@@ -69,12 +85,14 @@ class Spread:
     def _place_class(self, rows: Ints, length: int) -> tuple[Floats, Floats]:
         offsets, valid = self._offsets(rows)
         spans: Floats = np.where(valid, offsets, 0.0).max(axis=1)
+        lags = self._mean_lags(rows, valid)
         density = self._start_density(spans)
+        if self._has_valleys:
+            density = self._fitted(density, valid, lags)
         starts = self._draw(len(rows), length, density)
         starts = np.clip(starts, 0.0, np.maximum(0.0, self._duration_s - spans))
         due = (starts[:, None] + offsets)[valid]
-        is_burst = bool(_IS_BURST[self._journeys.activity[rows[0]]])
-        self._subtract(due, self._expected_curve(density, valid, is_burst))
+        self._subtract(due, self._expected_curve(density, valid, lags))
         return starts, due
 
     def _offsets(self, rows: Ints) -> tuple[Floats, Bools]:
@@ -83,11 +101,23 @@ class Spread:
         seeds = self._journeys.seed[rows]
         steps = int(requests.max())
         offsets = np.zeros((len(rows), steps))
-        if not _IS_BURST[self._journeys.activity[rows[0]]]:
+        first = self._journeys.activity[rows[0]]
+        if not _IS_BURST[first]:
             for step in range(1, steps):
                 pace = 0.5 + uniforms_of(seeds, step)
                 offsets[:, step] = offsets[:, step - 1] + self._pause_s * pace
+        elif steps > 1:
+            at_provider = _AT_PROVIDER[self._journeys.activity[rows]] * self._pause_s
+            offsets[:, 1:] = (at_provider * (0.5 + uniforms_of(seeds, 1)))[:, None]
         return offsets, np.arange(steps) < requests[:, None]
+
+    def _mean_lags(self, rows: Ints, valid: Bools) -> list[int]:
+        """Bins from start to each request when everybody takes the mean time."""
+        first = self._journeys.activity[rows[0]]
+        steps = range(valid.shape[1])
+        if not _IS_BURST[first]:
+            return [step * _BINS_PER_THINK for step in steps]
+        return [round(float(_AT_PROVIDER[first]) * _BINS_PER_THINK) * (step > 0) for step in steps]
 
     def _start_density(self, spans: Floats) -> Floats:
         """Weight of each bin for starting: the residual half a span later, while there is room."""
@@ -103,6 +133,27 @@ class Spread:
         normalised: Floats = density / density.sum()
         return normalised
 
+    def _fitted(self, density: Floats, valid: Bools, lags: Sequence[int]) -> Floats:
+        """Move starts so that the class's requests follow the residual, valleys included.
+
+        Where a rate falls faster than a session lasts, half a span early is not early enough. Each
+        round multiplies every start by how well the requests that follow it are wanted
+        (Richardson 1972, Lucy 1974: keeps the sum, never goes below zero).
+        """
+        kernel = np.zeros(max(lags) + 1)
+        np.add.at(kernel, lags, valid.mean(axis=0))
+        wanted = np.maximum(self._residual, 0.0)
+        if wanted.sum() <= 0 or len(kernel) > self._bins:
+            return density
+        wanted = wanted / wanted.sum() * kernel.sum()
+        reach = np.convolve(np.ones(self._bins), kernel[::-1])[len(kernel) - 1 :]
+        for _ in range(_FIT_ROUNDS):
+            offered = np.convolve(density, kernel)[: self._bins]
+            ratio = np.divide(wanted, offered, out=np.zeros(self._bins), where=offered > 0)
+            density = density * np.convolve(ratio, kernel[::-1])[len(kernel) - 1 :] / reach
+            density = density / density.sum()
+        return density
+
     def _draw(self, sessions: int, length: int, density: Floats) -> Floats:
         """Draw starts from *density*: exact counts by window, independent times within it."""
         cumulative = np.concatenate(((0.0,), np.cumsum(density)))
@@ -111,18 +162,17 @@ class Spread:
         counts = np.diff(np.rint(at_window * sessions)).astype(np.int64)
         window = np.repeat(np.arange(len(counts)), counts)
         # Sessions are in order of unit and kind; without a shuffle the first would all come first.
-        window = window[distinct(sessions, sessions, self._seed, f"windows-{length}")]
-        u = stream_uniforms(self._seed, f"starts-{length}", sessions)
+        window = window[distinct(sessions, sessions, self._seed, f"{self._stream}windows-{length}")]
+        u = stream_uniforms(self._seed, f"{self._stream}starts-{length}", sessions)
         level = at_window[window] + u * (at_window[window + 1] - at_window[window])
         starts: Floats = np.interp(level, cumulative, self._edges)
         return starts
 
-    def _expected_curve(self, density: Floats, valid: Bools, is_burst: bool) -> Floats:
+    def _expected_curve(self, density: Floats, valid: Bools, lags: Sequence[int]) -> Floats:
         """Requests expected in each bin when starts follow *density*; smooth, unlike the draw."""
         making = valid.sum(axis=0).astype(np.float64)
         curve = np.zeros(self._bins)
-        for step, sessions in enumerate(making.tolist()):
-            lag = step * _BINS_PER_THINK * (not is_burst)
+        for lag, sessions in zip(lags, making.tolist(), strict=True):
             if lag < self._bins:
                 curve[lag:] += sessions * density[: self._bins - lag]
         return curve
