@@ -115,8 +115,14 @@ def _add_experiment_options(command: argparse.ArgumentParser) -> None:
     add("--contract", type=Path, metavar="FILE", help="contract to judge by")
     add("--target", default="embedded", metavar="embedded|URL", help="system under test")
     add("--dialect", default="reference", metavar="NAME", help="kind of system behind the URL")
+    add("--scenario", default="", metavar="NAME",
+        help="what day it is: month_end, year_end, reopening, login_rush, flash_crowd, enrolment, "
+        "report_storm, rota, backlog_import, soak (default: by the level)")  # fmt: skip
     add("--level", metavar="LEVEL",
-        help="load level, L0 to L4 (default: L2; profile: L1)")  # fmt: skip
+        help="load level, L0 to L6 (default: the scenario's own; L2; profile: L1)")  # fmt: skip
+    add("--retries", default="", metavar="budget|storm",
+        help="everybody reloads what is slow or fails, within a budget or not "
+        "(default: as the scenario has it)")  # fmt: skip
     add("--scale", type=float, default=1.0, help="share of the units, never of their rate (0, 1]")
     add(
         "--duration",

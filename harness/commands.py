@@ -47,6 +47,7 @@ from harness.targets.embedded import EmbeddedOptions, start_embedded
 from harness.verdict import judge
 from harness.workload_from_log import workload_from_log
 from scenarios.population import build_population
+from scenarios.scenario import NotAScenario, chosen
 
 REPORT_LIMIT_S: Final = 120.0
 PROFILE_S: Final = 60.0
@@ -175,12 +176,20 @@ def target(arguments: argparse.Namespace) -> int:
 
 
 def _options(arguments: argparse.Namespace, level: str, duration_s: float = DURATION_S) -> Options:
+    try:
+        scenario, level = chosen(arguments.scenario, arguments.level or "", default_level=level)
+    except NotAScenario as error:
+        raise BadSetup(
+            what=str(error), where=f"--scenario {arguments.scenario}", mend="name another"
+        ) from error
     return Options(
         command=arguments.words,
         contract=arguments.contract or DEFAULT_CONTRACT,
         target=arguments.target,
         dialect=arguments.dialect,
-        level=arguments.level or level,
+        scenario=scenario,
+        level=level,
+        retries=arguments.retries,
         scale=arguments.scale,
         duration_s=duration_s if arguments.duration is None else arguments.duration,
         seed=arguments.seed,

@@ -22,7 +22,7 @@ from harness.final_reads import read_auditor_token, read_books
 from harness.interrupts import Interrupts
 from harness.load import Load, start_load
 from harness.manifests import first_manifest, phases_from, phases_until
-from harness.options import BUSINESS_DATE, FISCAL_YEAR, Options
+from harness.options import FISCAL_YEAR, Options
 from harness.preparation import FAULTS_PHASE, Preparation
 from harness.probes.start import start_probes
 from harness.progress import Display
@@ -91,7 +91,7 @@ def provision(scene: Scene) -> Target:
         return start_embedded(
             EmbeddedOptions(
                 population=scene.preparation.population,
-                business_date=BUSINESS_DATE,
+                business_date=scene.preparation.scenario.business_date,
                 workers=options.worker_count,
                 logs=scene.folder.logs,
                 defects=options.defects,

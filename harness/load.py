@@ -19,7 +19,7 @@ from typing import Any, Final
 import orjson
 
 from harness.failures import BadSetup, BrokenExperiment
-from harness.options import BUSINESS_DATE, Options
+from harness.options import Options
 from harness.preparation import Preparation
 from harness.processes import Child, start_child
 from harness.progress import Pulse
@@ -30,7 +30,7 @@ from scenarios.dialects import anywhere
 from scenarios.shares import Share
 from scenarios.workload_plan import WorkloadPlan
 
-LOCUSTFILE: Final = "scenarios/month_end.py"
+LOCUSTFILE: Final = "scenarios/month_end.py"  # any scenario's would do: the order names it
 # The client gives up after this; facts/chaos.md §5.2 item 11: client 10 s > service 5 s > pool 1 s.
 REQUEST_TIMEOUT_S: Final = 10.0
 DRAIN_S: Final = 10.0
@@ -65,6 +65,8 @@ class LoadOrder:
     key_salt: int
     workload: str = ""  # a file to replay instead of the country
     takes_over: bool = True
+    scenario: str = "month_end"
+    retries: str = ""
 
 
 @dataclass(slots=True)
@@ -313,7 +315,9 @@ def order_for(
         seed=options.seed,
         composition=preparation.population.composition,
         scale=options.scale,
+        scenario=options.scenario,
         level=options.level,
+        retries=options.retries,
         demand=plan.demand,
         duration_s=options.duration_s,
         has_faults=bool(preparation.fault_names),
@@ -321,7 +325,7 @@ def order_for(
         sessions_csv=str(target.sessions_csv.resolve()) if target.sessions_csv else None,
         out_dir=str(folder.path.resolve()),
         process_count=options.load_processes,
-        business_date=BUSINESS_DATE,
+        business_date=preparation.scenario.business_date,
         request_timeout_s=REQUEST_TIMEOUT_S,
         start_file=str(folder.logs.resolve() / "start.json"),
         drain_s=DRAIN_S,

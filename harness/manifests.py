@@ -6,12 +6,13 @@ The first says `load_lost`, so that a harness killed in mid-run leaves an honest
 from __future__ import annotations
 
 import datetime
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from contracts.records import Phase
+from harness.counterpart import counterpart_of
 from harness.machine import machine_facts, versions
-from harness.options import BUSINESS_DATE, Options
+from harness.options import Options
 from harness.preparation import Preparation
 from harness.run_folder import Manifest
 from harness.targets import Target
@@ -23,6 +24,7 @@ def first_manifest(
 ) -> Manifest:
     """Return what is known before the load begins, for the run folder at *path*."""
     contract, plan, population = preparation.contract, preparation.plan, preparation.population
+    beside = counterpart_of(plan, population, seed=options.seed)
     return Manifest(
         run_id=path.name,
         created_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -31,12 +33,14 @@ def first_manifest(
         machine=machine_facts(path),
         seed=options.seed,
         scale=options.scale,
+        scenario=plan.scenario,
         level=options.level,
+        retries=options.retries,
         demand=plan.demand,
         composition=population.composition,
         duration_s=options.duration_s,
         think_scale=plan.think_scale,
-        business_date=BUSINESS_DATE,
+        business_date=preparation.scenario.business_date,
         workers=target.worker_count,
         contract_id=contract.id,
         contract_sha256=contract.sha256,
@@ -45,6 +49,8 @@ def first_manifest(
         population_sha256=population.sha256,
         plan_sha256=plan.sha256,
         planned_sessions=plan.sessions,
+        planned_in_progress_max=plan.sessions_in_progress_max,
+        counterpart=asdict(beside) if beside else None,
         planned_requests=plan.planned_requests,
         planned_by_operation=dict(plan.planned_by_operation),
         planned_by_activity=dict(plan.planned_by_activity),

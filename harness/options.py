@@ -15,6 +15,7 @@ from typing import Final
 from harness.failures import BadSetup
 from harness.processes import PROJECT_ROOT
 from scenarios.levels import LEVELS
+from scenarios.scenario import RETRIES, NotAScenario, chosen
 
 BUSINESS_DATE: Final = "2025-12-01"  # the first working day of the month end under test
 FISCAL_YEAR: Final = 2569  # the Buddhist fiscal year of that day: October 2025 to September 2026
@@ -47,7 +48,9 @@ class Options:
     contract: Path = DEFAULT_CONTRACT
     target: str = EMBEDDED
     dialect: str = "reference"
+    scenario: str = "month_end"
     level: str = "L2"
+    retries: str = ""
     scale: float = 1.0
     duration_s: float = DURATION_S
     seed: int = 1
@@ -69,6 +72,14 @@ class Options:
             )
         if self.level not in LEVELS:
             raise _refused("--level", self.level, f"write one of {', '.join(LEVELS)}")
+        if self.retries not in ("", *RETRIES):
+            raise _refused("--retries", self.retries, f"write {' or '.join(RETRIES)}")
+        try:
+            chosen(self.scenario, self.level)
+        except NotAScenario as error:
+            raise BadSetup(
+                what=str(error), where=f"--scenario {self.scenario}", mend="name another"
+            ) from error
         if not 0 <= self.seed <= SEED_MAX:
             raise _refused("--seed", self.seed, f"write an integer from 0 to {SEED_MAX}")
         if not 0 <= self.workers <= WORKERS_MAX:

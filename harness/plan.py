@@ -15,46 +15,19 @@ import numpy as np
 
 from contracts.records import OPERATION_DTYPE, SAMPLE_DTYPE
 from contracts.terms import Bilingual, Clause, Contract, OperationKind, Quantity
+from harness.counterpart import Counterpart, counterpart_of, in_numbers
+from harness.plan_arithmetic import Step, steps_of
+from harness.scenario_gaps import left_out_by
 from scenarios.arrivals import LoadPlan
-from scenarios.demand import (
-    ACCOUNTS_NATIONAL,
-    NAVIGATION_SHARE,
-    OFFICE_HOURS_PER_DAY,
-    OPERATIONS,
-    PEAK_MINUTE_FACTOR,
-    PROFILES,
-    REOPENING_ACTIVE_SHARE,
-    REOPENING_CYCLE_S,
-    REOPENING_PEAK_FACTOR,
-    THINK_S,
-    WORKING_DAYS_PER_MONTH,
-    demand_steps,
-    useful_requests_per_sao_month,
-)
-from scenarios.levels import (
-    LEVELS,
-    PEAK_S_MIN,
-    SAO_EQUIVALENTS_NATIONAL,
-    Level,
-    PlannedPhase,
-    rates_of,
-)
+from scenarios.demand import OPERATIONS
+from scenarios.levels import LEVELS, PEAK_S_MIN, Level, PlannedPhase
 from scenarios.population import Population, UnitType, units_national
+from scenarios.scenario import SCENARIOS, Scenario
 
 # The generator's budget of CPU per request (design budget; what it really took is in every run).
 GENERATOR_CPU_US_PER_REQUEST: Final = 100.0
 # Each money operation leaves two rows: one before it is sent, one when it completes.
 _ROWS_PER_MONEY_OPERATION: Final = 2
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """One step of the arithmetic: what it gives, from what, in which unit."""
-
-    label: Bilingual
-    formula: str
-    value: float
-    unit: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,11 +86,14 @@ class PlanDescription:
     """Everything that `monthend plan` says, as values.
 
     `not_tested` are clauses that the run does not put to the test; `doubts` are clauses or
-    circumstances for which it would be too short, too small or incomplete.
+    circumstances for which it would be too short, too small or incomplete. `beside` holds the
+    plan's own numbers and its counterpart's; nothing for a scenario without one.
     """
 
     contract: Contract
+    scenario: Scenario
     level: Level
+    beside: tuple[Counterpart, ...]
     population: Population
     plan: LoadPlan
     seed: int
@@ -142,14 +118,17 @@ def describe_plan(
 ) -> PlanDescription:
     """Lay the experiment open. All arguments are those that the run itself would use."""
     level = LEVELS[plan.level]
+    other = counterpart_of(plan, population, seed=seed)
     return PlanDescription(
         contract=contract,
+        scenario=SCENARIOS[plan.scenario],
         level=level,
+        beside=(in_numbers(plan), other) if other else (),
         population=population,
         plan=plan,
         seed=seed,
         faults=tuple(fault_names),
-        steps=_steps(level, plan, population),
+        steps=steps_of(plan, population),
         types=_types(population),
         activities=_activities(plan),
         operations=_operations(plan),
@@ -170,97 +149,6 @@ def describe_plan(
             ),
         ),
     )
-
-
-def _steps(level: Level, plan: LoadPlan, population: Population) -> tuple[Step, ...]:
-    work = population.sao_equivalents
-    units = f"{len(population.units):,} units"
-    first = Step(
-        label=Bilingual(th="ปริมาณงานเทียบเท่า อบต.", en="Work, in SAOs"),
-        formula=f"sum of the weights of {units}", value=work, unit="SAO",
-    )  # fmt: skip
-    if level.profile == "reopening":
-        return (first, *_reopening_steps(level, plan, work))
-    return (first, *_day_steps(level, plan, work))
-
-
-def _day_steps(level: Level, plan: LoadPlan, work: float) -> tuple[Step, ...]:
-    """Follow a day that is shaped by its work: the month's documents come, whoever types them."""
-    profile = PROFILES[level.profile]
-    demand = plan.demand
-    walked = demand_steps(profile, demand=demand, sao_equivalents=work)
-    useful = useful_requests_per_sao_month(demand)
-    factor, share = profile.day_factor.of(demand), profile.peak_hour_share.of(demand)
-    peak_hour, peak_minute = rates_of(level, demand=demand, sao_equivalents=work)
-    return (
-        Step(
-            label=Bilingual(th="คำขอต่อ อบต. ต่อเดือน", en="Requests of one SAO in a month"),
-            formula=f"{useful:,.0f} x (1 + {NAVIGATION_SHARE.of(demand):.2f} navigation)",
-            value=walked.requests_per_sao_month, unit="requests",
-        ),
-        Step(
-            label=Bilingual(th="คำขอต่อเดือน", en="Requests in a month"),
-            formula=f"{work:,.0f} x {walked.requests_per_sao_month:,.0f}",
-            value=walked.requests_per_month, unit="requests",
-        ),
-        Step(
-            label=Bilingual(th="คำขอต่อวันทำการเฉลี่ย", en="Requests on a mean working day"),
-            formula=f"/ {WORKING_DAYS_PER_MONTH} working days",
-            value=walked.requests_per_mean_day, unit="requests",
-        ),
-        Step(
-            label=Bilingual(th="อัตราเฉลี่ยในเวลาราชการ", en="Mean rate in office hours"),
-            formula=f"/ {OFFICE_HOURS_PER_DAY} h / 3,600 s",
-            value=walked.office_hours_req_s, unit="req/s",
-        ),
-        Step(
-            label=Bilingual(th="คำขอของวันตามแบบ", en=f"Requests of the day ({profile.name})"),
-            formula=f"mean day x {factor:g}",
-            value=walked.requests_per_day, unit="requests",
-        ),
-        Step(
-            label=Bilingual(th="ชั่วโมงที่หนาแน่นที่สุด", en="Busiest hour"),
-            formula=f"x {share:g} of the day / 3,600 s" + _level_share(level),
-            value=peak_hour, unit="req/s",
-        ),
-        Step(
-            label=Bilingual(th="นาทีที่หนาแน่นที่สุด", en="Busiest minute"),
-            formula=f"x {PEAK_MINUTE_FACTOR:g}",
-            value=peak_minute, unit="req/s",
-        ),
-    )  # fmt: skip
-
-
-def _reopening_steps(level: Level, plan: LoadPlan, work: float) -> tuple[Step, ...]:
-    """Follow a day that is bounded by people: everybody types as fast as a person can."""
-    demand = plan.demand
-    accounts = ACCOUNTS_NATIONAL.of(demand) * work / SAO_EQUIVALENTS_NATIONAL
-    share, cycle_s = REOPENING_ACTIVE_SHARE.of(demand), REOPENING_CYCLE_S.of(demand)
-    peak_hour, peak_minute = rates_of(level, demand=demand, sao_equivalents=work)
-    return (
-        Step(
-            label=Bilingual(th="บัญชีผู้ใช้", en="Accounts"),
-            formula=f"{ACCOUNTS_NATIONAL.of(demand):,.0f} nationally, by work", value=accounts,
-            unit="accounts",
-        ),
-        Step(
-            label=Bilingual(th="บัญชีผู้ใช้ที่ทำงานพร้อมกัน", en="Accounts at work at once"),
-            formula=f"x {share:g}", value=accounts * share, unit="accounts",
-        ),
-        Step(
-            label=Bilingual(th="ชั่วโมงที่หนาแน่นที่สุด", en="Busiest hour"),
-            formula=f"/ {cycle_s:g} s from request to request" + _level_share(level),
-            value=peak_hour, unit="req/s",
-        ),
-        Step(
-            label=Bilingual(th="นาทีที่หนาแน่นที่สุด", en="Busiest minute"),
-            formula=f"x {REOPENING_PEAK_FACTOR:g} (reloads)", value=peak_minute, unit="req/s",
-        ),
-    )  # fmt: skip
-
-
-def _level_share(level: Level) -> str:
-    return "" if level.share == 1 else f" x {level.share:g} ({level.name})"
 
 
 def _types(population: Population) -> tuple[TypeRow, ...]:
@@ -305,13 +193,6 @@ def _operations(plan: LoadPlan) -> tuple[OperationRow, ...]:
 
 
 def _cost(plan: LoadPlan) -> Cost:
-    requests = _requests_per_session(plan)
-    is_burst = np.array([activity.is_burst for activity in plan.activities])[plan.activity]
-    pauses = np.where(is_burst, 0, requests - 1)
-    ends_ns = plan.start_ns + (pauses * THINK_S * plan.think_scale * 1e9).astype(np.int64)
-    moments = np.concatenate((plan.start_ns, ends_ns + 1))
-    changes = np.repeat((1, -1), plan.sessions)
-    in_progress = np.cumsum(changes[np.argsort(moments, kind="stable")])
     peak_req_s = max(phase.rate_req_s for phase in plan.phases)
     money = sum(
         count
@@ -322,7 +203,7 @@ def _cost(plan: LoadPlan) -> Cost:
         load_s=plan.duration_s,
         sessions=plan.sessions,
         requests=plan.planned_requests,
-        sessions_in_progress_max=int(in_progress.max(initial=0)),
+        sessions_in_progress_max=plan.sessions_in_progress_max,
         generator_cores=peak_req_s * GENERATOR_CPU_US_PER_REQUEST / 1e6,
         evidence_bytes=plan.planned_requests * SAMPLE_DTYPE.itemsize
         + money * _ROWS_PER_MONEY_OPERATION * OPERATION_DTYPE.itemsize,
@@ -344,6 +225,8 @@ def _why_not_tested(clause: Clause, plan: LoadPlan, fault_names: Sequence[str]) 
             th=f"ใช้กับระดับ {levels} การทดสอบนี้เป็นระดับ {plan.level}",
             en=f"applies at {levels}; this run is {plan.level}",
         )
+    if (reason := left_out_by(plan.scenario, clause)) is not None:
+        return reason
     if clause.quantity is Quantity.RECOVERY and clause.selector not in fault_names:
         return Bilingual(
             th=f"ไม่มีการจำลองเหตุขัดข้อง {clause.selector} ในการทดสอบนี้",
@@ -433,18 +316,14 @@ def _circumstances(
                 f"{population.composition} has {national:,}",
             )
         )
-    if level.omits:
-        gaps.append(
-            Bilingual(th=f"ระดับ {level.name} ยังไม่รวม {level.omits_th}",
-                      en=f"{level.name} as planned leaves out {level.omits}")
-        )  # fmt: skip
-    if plan.think_scale < 1:
+    compression = plan.think_scale * SCENARIOS[plan.scenario].intensity
+    if compression < 1:
         gaps.append(
             Bilingual(
                 th=f"หนึ่งชั่วโมงย่อเหลือ {plan.duration_s:.0f} วินาที อัตราคำขอเป็นของจริง แต่จำนวนผู้ใช้พร้อมกัน"
-                f"เหลือประมาณ {plan.think_scale:.0%}",
+                f"เหลือประมาณ {compression:.0%}",
                 en=f"an hour in {plan.duration_s:.0f} s: rates are real, but about "
-                f"{plan.think_scale:.0%} of the people are in the system at once",
+                f"{compression:.0%} of the people are in the system at once",
             )
         )
     nothing = Bilingual(th="", en="")

@@ -20,6 +20,10 @@ _HEADINGS: Final = {
     "plan": Bilingual(th="แผนการทดสอบ (ยังไม่มีการส่งภาระงาน)", en="Plan (no load is sent)"),
     "arithmetic": Bilingual(th="ที่มาของอัตราคำขอ", en="From the population to requests a second"),
     "population": Bilingual(th="ประชากรหน่วยบัญชี", en="Population"),
+    "beside": Bilingual(
+        th="เทียบกับสถานการณ์ปกติ: จำนวนผู้ใช้พร้อมกันกับปริมาณงาน",
+        en="Beside its counterpart: people at once, and the work that must be carried",
+    ),
     "phases": Bilingual(th="ช่วงของการทดสอบ", en="Phases"),
     "activities": Bilingual(th="กิจกรรม", en="Activities"),
     "operations": Bilingual(th="คำขอที่คาดหมายจำแนกตามรายการ", en="Expected requests by operation"),
@@ -40,6 +44,9 @@ _COLUMNS: Final = {
     "requests": Bilingual(th="คำขอ", en="requests"),
     "measured": Bilingual(th="ใช้ตัดสินเวลา", en="measured"),
     "activity": Bilingual(th="กิจกรรม", en="activity"),
+    "scenario": Bilingual(th="สถานการณ์", en="scenario"),
+    "busiest": Bilingual(th="คำขอ/วินาทีสูงสุด", en="busiest req/s"),
+    "in_progress": Bilingual(th="เข้าใช้พร้อมกันมากที่สุด", en="sessions at once"),
     "each": Bilingual(th="คำขอต่อครั้ง", en="requests each"),
     "monthly": Bilingual(th="ต่อ อบต. ต่อเดือน", en="per SAO-month"),
     "sessions": Bilingual(th="ครั้งในการทดสอบนี้", en="in this run"),
@@ -51,6 +58,8 @@ _COLUMNS: Final = {
 }
 _LABELS: Final = {
     "contract": Bilingual(th="สัญญา", en="contract"),
+    "scenario": Bilingual(th="สถานการณ์", en="scenario"),
+    "shows": Bilingual(th="แสดงให้เห็น", en="shows"),
     "level": Bilingual(th="ระดับภาระงาน", en="level"),
     "population": Bilingual(th="ประชากร", en="population"),
     "faults": Bilingual(th="เหตุขัดข้องที่จำลอง", en="faults"),
@@ -73,6 +82,7 @@ def render_plan(description: PlanDescription, language: str = "en") -> str:
         ("plan", _head(description, text)),
         ("arithmetic", _arithmetic(description, text)),
         ("population", _population(description, text)),
+        *((("beside", _beside(description, text)),) if description.beside else ()),
         ("phases", _phases(description, text)),
         ("activities", _activities(description, text)),
         ("operations", _operations(description, text)),
@@ -108,11 +118,17 @@ class _Text:
 
 def _head(description: PlanDescription, text: _Text) -> list[str]:
     contract, level, plan = description.contract, description.level, description.plan
+    scenario = description.scenario
     population = description.population
     return _table(
         (
             (text.label("contract"), f"{contract.id} {contract.version}  sha256 {contract.sha256}"),
             ("", text.of(contract.title)),
+            (
+                text.label("scenario"),
+                f"{scenario.name}: {text.of(scenario.title)}, {scenario.business_date}",
+            ),
+            (text.label("shows"), text.of(scenario.shows)),
             (text.label("level"), f"{level.name} {level.title}, demand {plan.demand}"),
             (
                 text.label("population"),
@@ -153,6 +169,22 @@ def _population(description: PlanDescription, text: _Text) -> list[str]:
     return _table(
         (text.columns("type", "units", "accounts", "work"), *rows, total), right=(1, 2, 3)
     )
+
+
+def _beside(description: PlanDescription, text: _Text) -> list[str]:
+    """Set the two numbers that a rationing of users confuses beside each other."""
+    rows = [
+        (
+            row.scenario,
+            f"{row.units:,}",
+            f"{row.peak_req_s:,.1f}",
+            f"{row.requests:,}",
+            f"{row.sessions_in_progress_max:,}",
+        )
+        for row in description.beside
+    ]
+    columns = text.columns("scenario", "units", "busiest", "requests", "in_progress")
+    return _table((columns, *rows), right=(1, 2, 3, 4))
 
 
 def _phases(description: PlanDescription, text: _Text) -> list[str]:

@@ -17,7 +17,9 @@ from harness.options import Options
 from scenarios.arrivals import LoadPlan, plan_load
 from scenarios.dialects import BadDialect, load_dialect
 from scenarios.dialects.interface import Dialect
+from scenarios.levels import LEVELS
 from scenarios.population import Composition, Population, build_population
+from scenarios.scenario import SCENARIOS, Scenario
 
 FAULTS_PHASE: Final = "faults"
 
@@ -31,6 +33,7 @@ class Preparation:
     dialect: Dialect
     population: Population
     plan: LoadPlan
+    scenario: Scenario
     fault_names: tuple[str, ...]
     faults_left_out: tuple[str, ...]
 
@@ -53,6 +56,7 @@ def prepare(options: Options) -> Preparation:
         dialect=read_dialect(options.dialect),
         population=population,
         plan=plan,
+        scenario=SCENARIOS[options.scenario],
         fault_names=fault_names,
         faults_left_out=left_out,
     )
@@ -89,13 +93,15 @@ def _plan_with_faults(
     """Plan the load, with the faults asked for or else those that fit into a run this short."""
     wanted = options.faults
     if wanted is None:
-        wanted = "all" if options.is_embedded else "none"
+        is_broken = options.is_embedded and LEVELS[options.level].has_faults
+        wanted = "all" if is_broken else "none"
     names = parse_fault_names(wanted)
 
     def plan(has_faults: bool) -> LoadPlan:
         return plan_load(
             population,
             level=options.level,
+            scenario=options.scenario,
             demand=demand,
             duration_s=options.duration_s,
             seed=options.seed,

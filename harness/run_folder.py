@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,9 @@ class Manifest:
     `planned_per_s` holds one int per second of load: requests due in that second if the target
     answers at once. `ended` is `completed`, `interrupted` (Ctrl-C), `target_lost` or `load_lost`.
     Times are ns of CLOCK_MONOTONIC, `t0_ns` is the start of the load. `fingerprint` is the target
-    as it described itself (versions, durable settings, defects that it admits to).
+    as it described itself (versions, durable settings, defects that it admits to). `retries` is ""
+    for people who behave as the scenario has it. `counterpart` holds the same numbers of the
+    scenario that this one is set beside. Keys with a default came later than version 1.
     """
 
     run_id: str
@@ -63,6 +65,10 @@ class Manifest:
     ended: str = "load_lost"
     end_reason: str = ""
     calibration: Mapping[str, float] | None = None
+    scenario: str = "month_end"
+    retries: str = ""
+    planned_in_progress_max: int = 0
+    counterpart: Mapping[str, str | int | float] | None = None
     format_version: int = field(default=FORMAT_VERSION)
 
     def evolve(self, **changes: Any) -> Manifest:
@@ -192,8 +198,9 @@ class RunFolder:
                 mend="judge the folder with the release that wrote it",
             )
         names = {f.name for f in fields(Manifest)}
-        if set(content) != names:
-            wrong = ", ".join(sorted(set(content) ^ names))
+        later = {f.name for f in fields(Manifest) if f.default is not MISSING}
+        if wrong_names := (set(content) - names) | (names - later - set(content)):
+            wrong = ", ".join(sorted(wrong_names))
             raise BadSetup(
                 what=f"the manifest's keys are not those of its version: {wrong}",
                 where=str(self.manifest),

@@ -32,6 +32,7 @@ from harness.checks.recorded import Recorded
 from harness.columns import EvidenceMissing
 from harness.failures import BadSetup
 from harness.run_folder import Manifest, RunFolder
+from harness.scenario_gaps import left_out_by
 
 # What a request that was never answered weighs: no number of JSON.
 NEVER: Final = None
@@ -264,6 +265,8 @@ def _answer(clause: Clause, recorded: Recorded) -> Answer:
                 th=f"ใช้ที่ระดับ {named}; การทดสอบนี้ใช้ระดับ {level}",
             )
         )
+    if (reason := left_out_by(recorded.manifest.scenario, clause)) is not None:
+        return not_tested(reason)
     check = CATALOGUE.get(clause.quantity)
     if check is None:
         return not_tested(

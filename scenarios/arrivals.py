@@ -63,6 +63,19 @@ class LoadPlan:
         """Number of sessions."""
         return len(self.start_ns)
 
+    @property
+    def sessions_in_progress_max(self) -> int:
+        """Most sessions at once, if the target answers at once and people pause as long as most."""
+        is_burst = np.array([activity.is_burst for activity in self.activities])[self.activity]
+        own = np.array([activity.requests for activity in self.activities])[self.activity]
+        delay_s = np.array([activity.human_delay_s for activity in self.activities])[self.activity]
+        pauses_s = np.where(is_burst, delay_s, THINK_S * (own + self.navigation - 1))
+        ends_ns = self.start_ns + (pauses_s * self.think_scale * 1e9).astype(np.int64)
+        moments = np.concatenate((self.start_ns, ends_ns + 1))
+        changes = np.repeat((1, -1), self.sessions)
+        in_progress = np.cumsum(changes[np.argsort(moments, kind="stable")])
+        return int(in_progress.max(initial=0))
+
 
 def plan_load(
     population: Population,

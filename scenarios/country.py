@@ -72,7 +72,7 @@ def sample_units(drafts: list[Draft], seed: int, scale: float) -> list[Draft]:
         same = [draft for draft in drafts if draft.type is kind]
         wanted = round(scale * counts.get(kind, 0))
         order = _shuffled(same, seed, f"sample-{kind}")
-        if kind in (UnitType.PAO, UnitType.CITY):
+        if kind in (UnitType.PAO, UnitType.CITY, UnitType.PATTAYA):
             wanted = max(1, wanted)
             whale = min(
                 same, key=lambda draft: (abs(draft.weight - SIZES[kind].weight), draft.unit)

@@ -119,6 +119,7 @@ def country_playbook(
     business_date: str,
     seed: int,
     key_salt: int = 0,
+    manners: Manners = PATIENT,
 ) -> CountryPlaybook:
     """Return what the load process with *share* drives; without one, nothing until it is joined.
 
@@ -137,6 +138,7 @@ def country_playbook(
         casting=Casting(population),
         plan=plan,
         families=families,
+        manners=manners,
     )
 
 

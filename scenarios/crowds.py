@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
+from contracts.terms import Bilingual
 from scenarios.demand import ACCOUNTS_NATIONAL, ACTIVITY_BY_NAME, Demand, Range
 from scenarios.levels import SAO_EQUIVALENTS_NATIONAL
 from scenarios.stretches import FAULTS, HOUR_S, PEAK
@@ -43,10 +44,13 @@ class Crowd:
     """One activity beside the work. `rates` are national sessions/s by stretch (`*`: in all).
 
     `count`, when given, is how many come in the whole run, whatever its scale; at `least` so many
-    come in the shortest. Crowds of one `series` never send the same unit.
+    come in the shortest. Crowds of one `series` never send the same unit. `basis` says where the
+    number comes from.
     """
 
     activity: str
+    title: Bilingual
+    basis: str
     pick: Pick
     rates: Mapping[str, Range] = field(default_factory=dict)
     count: int = 0
@@ -78,6 +82,8 @@ def month_end_logins(activity: str = "morning_login") -> Crowd:
     )
     return Crowd(
         activity=activity,
+        title=Bilingual(th="การเข้าสู่ระบบครึ่งชั่วโมงแรก", en="Sign-ins of the first half hour"),
+        basis="60 % of 71,827 accounts in 30 min, 6 % of them in one",
         pick=Pick.ACCOUNT,
         least=1,
         rates={"ramp": aside, "login_rush": aside, PEAK: peak, "rush_after": aside, FAULTS: aside},
@@ -88,6 +94,8 @@ def day_logins() -> Crowd:
     """Return the same people within a whole day's shape, without a minute of their own."""
     return Crowd(
         activity="morning_login",
+        title=Bilingual(th="การเข้าสู่ระบบตอนเช้า", en="Sign-ins of the morning"),
+        basis="60 % of 71,827 accounts in 40 min",
         pick=Pick.ACCOUNT,
         rates={"login_rush": _per_s(MONTH_END_LOGIN_SHARE, 2_400.0)},
     )
@@ -98,6 +106,8 @@ def reopening_logins() -> Crowd:
     rate = _per_s(REOPENING_LOGIN_SHARE, REOPENING_LOGIN_S)
     return Crowd(
         activity="morning_login",
+        title=Bilingual(th="การเข้าสู่ระบบเมื่อเปิดระบบ", en="Sign-ins of a reopening"),
+        basis="70 % of 71,827 accounts in 10 min",
         pick=Pick.ACCOUNT,
         rates=dict.fromkeys(("login_rush", FAULTS), rate),
     )
@@ -106,7 +116,13 @@ def reopening_logins() -> Crowd:
 def flash_logins() -> Crowd:
     """Return an announced opening: 70 to 85 % of all people in three minutes."""
     rate = _per_s(FLASH_LOGIN_SHARE, FLASH_LOGIN_S)
-    return Crowd(activity="morning_login", pick=Pick.ACCOUNT, rates={PEAK: rate, FAULTS: rate})
+    return Crowd(
+        activity="morning_login",
+        title=Bilingual(th="การเข้าสู่ระบบพร้อมกันทันที", en="Sign-ins of a flash crowd"),
+        basis="70 % (demand high: 85 %) of the accounts in 3 min",
+        pick=Pick.ACCOUNT,
+        rates={PEAK: rate, FAULTS: rate},
+    )
 
 
 def report_storm(*stretches: str) -> Crowd:
@@ -114,6 +130,8 @@ def report_storm(*stretches: str) -> Crowd:
     rate = UNITS_NATIONAL / REPORT_STORM_S
     return Crowd(
         activity="month_reports",
+        title=Bilingual(th="รายงานสี่ฉบับของทุกหน่วย", en="Four reports of every unit"),
+        basis="22,402 units in 2 h, 12.4 reports/s",
         pick=Pick.UNIT,
         rates={name: Range(rate, rate, rate) for name in stretches},
     )
@@ -130,9 +148,35 @@ def imports() -> Crowd:
     rate = IMPORT_DOCUMENTS_PER_S / per_file if per_file else 0.0
     return Crowd(
         activity="import_backlog",
+        title=Bilingual(th="ไฟล์เอกสารย้อนหลังหกเดือน", en="Files of six months' books"),
+        basis="276 documents/s (34.8 M in 5 working days)",
         pick=Pick.UNIT_ONCE,
         rates={ANYWHERE: Range(rate, rate, rate)},
         least=1,
+        series="import",
+    )
+
+
+def whale_import() -> Crowd:
+    """Return the one file of 200,000 rows that hurt India's tax network (facts/domain.md §4.5)."""
+    return Crowd(
+        activity="import_whale",
+        title=Bilingual(th="ไฟล์ขนาดใหญ่พิเศษ", en="The whale's file"),
+        basis="one file of the unit with most work",
+        pick=Pick.HEAVIEST,
+        count=1,
+        series="import",
+    )
+
+
+def malformed_import() -> Crowd:
+    """Return the one file in a form that nobody foresaw."""
+    return Crowd(
+        activity="import_malformed",
+        title=Bilingual(th="ไฟล์ผิดรูปแบบ", en="A malformed file"),
+        basis="one file that must be refused",
+        pick=Pick.UNIT_ONCE,
+        count=1,
         series="import",
     )
 
@@ -142,6 +186,8 @@ def year_closings(length_s: float) -> Crowd:
     rate = UNITS_NATIONAL / length_s
     return Crowd(
         activity="year_close",
+        title=Bilingual(th="การปิดงวดสุดท้ายของปี", en="Closing of the year's last period"),
+        basis="22,402 units, once each, in 2 h",
         pick=Pick.UNIT_ONCE,
         rates={"year_close": Range(rate, rate, rate)},
     )

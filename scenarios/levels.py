@@ -33,13 +33,14 @@ class Level:
     """One level. `peak_hour_req_s` and `peak_minute_req_s` are those of base demand, all units.
 
     `profile` names a day profile or `reopening`; `share` is the part of that day's load which the
-    level asks for.
+    level asks for. `has_faults`: things are broken on purpose unless somebody says otherwise.
     """
 
     name: str
     title: str
     profile: str
     share: float
+    has_faults: bool = True
 
     @property
     def peak_hour_req_s(self) -> float:
@@ -61,10 +62,12 @@ LEVELS: Final[dict[str, Level]] = {
         Level(name="L3", title="year end", profile="year_end", share=1.0),
         Level(name="L4", title="reopening day", profile="reopening", share=1.0),
         # In steps up to a multiple of a month end's busiest minute, and back.
-        Level(name="L5", title="ramp to break", profile="month_end", share=1.0),
+        Level(
+            name="L5", title="ramp to break", profile="month_end", share=1.0, has_faults=False
+        ),
         # The surge after an outage lasts one to two weeks (facts/domain.md §4.5), at the rates of
         # the eight working days around a month's end.
-        Level(name="L6", title="soak", profile="month_end", share=1.0),
+        Level(name="L6", title="soak", profile="month_end", share=1.0, has_faults=False),
     )
 }  # fmt: skip
 

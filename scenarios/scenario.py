@@ -79,8 +79,8 @@ class Scenario:
 
 
 _IMPORTS: Final = (
-    Crowd(activity="import_whale", pick=crowds.Pick.HEAVIEST, count=1, series="import"),
-    Crowd(activity="import_malformed", pick=crowds.Pick.UNIT_ONCE, count=1, series="import"),
+    crowds.whale_import(),
+    crowds.malformed_import(),
     crowds.imports(),
 )
 _RUSH: Final = (
@@ -191,7 +191,8 @@ SCENARIOS: Final[dict[str, Scenario]] = {
                 th="การผลัดใช้ลดจำนวนผู้ใช้พร้อมกันเหลือหนึ่งในสาม แต่ปริมาณงานต่อวินาทีไม่ลดลง",
                 en="that a rota leaves a third of the sessions and all of the requests per second",
             ),
-            level="L2", shape=Shape.PEAK_HOUR, works=(Work(mix=UNTRAINED),), manners=HURRIED,
+            # Nothing but the rota sets it apart from its counterpart.
+            level="L2", shape=Shape.PEAK_HOUR, works=(Work(mix=ORDINARY),),
             rota_group=1, intensity=3.0, counterpart="month_end", is_for_all_units=False,
         ),
         Scenario(

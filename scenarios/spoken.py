@@ -14,7 +14,7 @@ import numpy as np
 
 from scenarios.arrivals import LoadPlan
 from scenarios.chance import uniforms_of
-from scenarios.demand import NAVIGATION, THINK_S, Activity
+from scenarios.demand import NAVIGATION, Activity
 from scenarios.population import UNITS_PER_PROVINCE
 from scenarios.roster import Ints, Journeys, count_operations
 
@@ -104,14 +104,14 @@ def _own_requests(plan: LoadPlan) -> Ints:
 
 def _due_per_s(plan: LoadPlan, requests: Ints) -> tuple[int, ...]:
     """Return the requests due in each second of the run when the target answers at once."""
-    is_burst = np.array([activity.is_burst for activity in plan.activities])[plan.activity]
     due_s = plan.start_ns / 1e9
     seconds = len(plan.planned_per_s)
     per_s = np.zeros(seconds, dtype=np.int64)
     for step in range(int(requests.max(initial=0))):
         if step:
-            pause_s = THINK_S * plan.think_scale * (0.5 + uniforms_of(plan.seed, step))
-            due_s = due_s + np.where(is_burst, 0.0, pause_s)
+            mean_s = np.array([activity.think_s(step) for activity in plan.activities])
+            pace = 0.5 + uniforms_of(plan.seed, step)
+            due_s = due_s + mean_s[plan.activity] * plan.think_scale * pace
         at = np.minimum(due_s[requests > step].astype(np.int64), seconds - 1)
         per_s += np.bincount(at, minlength=seconds)
     return tuple(per_s.tolist())

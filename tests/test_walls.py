@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from scenarios.scenario import SCENARIOS
+
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("contracts", "scenarios", "harness", "reports", "reference_app")
 MAY_IMPORT = {
@@ -31,15 +33,7 @@ def is_of_the_engine(path: Path) -> bool:
     return in_engine or is_locustfile
 
 
-LOCUSTFILES = {
-    "month_end",
-    "year_end",
-    "reopening",
-    "login_rush",
-    "rota",
-    "backlog_import",
-    "soak",
-}
+LOCUSTFILES = set(SCENARIOS)
 
 
 def modules_imported(source: str) -> set[str]:

@@ -10,8 +10,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from scenarios.engine.order import LoadOrder, read_order
+from scenarios.engine.order import BadLoadOrder, LoadOrder, read_order
 from scenarios.levels import LEVELS
+from scenarios.scenario import RETRIES, SCENARIOS, NotAScenario, chosen
 
 
 def add_options(parser: Any) -> None:
@@ -19,8 +20,13 @@ def add_options(parser: Any) -> None:
     add = parser.add_argument_group("monthend").add_argument
     add("--monthend-load", default="", metavar="LOAD.json",
         help="order of the harness; the other --monthend options do not count then")  # fmt: skip
-    add("--monthend-level", default="L2", choices=sorted(LEVELS),
-        help="load level (default L2, the month end)")  # fmt: skip
+    add("--monthend-scenario", default="", choices=("", *SCENARIOS),
+        help="what day it is and what people do (default: that of the locustfile)")  # fmt: skip
+    add("--monthend-level", default="", choices=("", *sorted(LEVELS)),
+        help="load level (default: the one that the scenario is meant for)")  # fmt: skip
+    add("--monthend-retries", default="", choices=("", *RETRIES),
+        help="everybody reloads what is slow, within a budget or not (default: as the scenario)",
+        )  # fmt: skip
     add("--monthend-demand", default="base", choices=("low", "base", "high"),
         help="case of the demand estimate")  # fmt: skip
     add("--monthend-composition", default="A", choices=("A", "B", "C"),
@@ -47,13 +53,21 @@ def order_from(options: Any, *, scenario: str) -> LoadOrder:
     """
     if options.monthend_load:
         return read_order(Path(options.monthend_load))
+    try:
+        scenario, level = chosen(options.monthend_scenario or scenario, options.monthend_level)
+    except NotAScenario as error:
+        raise BadLoadOrder(
+            what=str(error), where="--monthend-level", mend="name another"
+        ) from error
     return LoadOrder(
         out_dir=Path(options.monthend_out) if options.monthend_out else _folder_of_now(),
         scenario=scenario,
+        retries=options.monthend_retries,
+        business_date=SCENARIOS[scenario].business_date,
         seed=options.monthend_seed,
         composition=options.monthend_composition,
         scale=options.monthend_scale,
-        level=options.monthend_level,
+        level=level,
         demand=options.monthend_demand,
         duration_s=options.monthend_duration,
         dialect=options.monthend_dialect,

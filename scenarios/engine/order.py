@@ -16,6 +16,7 @@ from scenarios.demand import Demand
 from scenarios.dialects import BadDialect, load_dialect
 from scenarios.levels import LEVELS
 from scenarios.population import Composition
+from scenarios.scenario import RETRIES, NotAScenario, chosen
 from scenarios.shares import Share
 from scenarios.workload_plan import RATE_SCALE_MAX
 
@@ -42,10 +43,12 @@ class LoadOrder:
     replayed instead of the country (`scenarios.workload`): scale, level and demand do not count
     then, `rate_scale` and `send_writes` do. A spare process drives nothing until another is lost;
     `takes_over`: the share of a lost one is dealt to the others.
+    `retries` "" leaves the manners to the scenario.
     """
 
     out_dir: Path
     scenario: str = "month_end"
+    retries: str = ""
     seed: int = 1
     composition: str = "A"
     scale: float = 1.0
@@ -71,6 +74,8 @@ class LoadOrder:
 
     def __post_init__(self) -> None:
         self._check("level", self.level in LEVELS, f"one of {', '.join(LEVELS)}")
+        self._check_scenario()
+        self._check("retries", self.retries in ("", *RETRIES), f"one of {', '.join(RETRIES)}")
         self._check("demand", self.demand in list(Demand), f"one of {', '.join(Demand)}")
         self._check("composition", self.composition in list(Composition), "one of A, B, C")
         self._check_dialect()
@@ -86,6 +91,14 @@ class LoadOrder:
             "rate_scale", 0 < self.rate_scale <= RATE_SCALE_MAX, f"up to {RATE_SCALE_MAX:g}"
         )
         self._check("seed", -(2**63) <= self.seed < 2**63, "an integer of 64 bits")
+
+    def _check_scenario(self) -> None:
+        try:
+            chosen(self.scenario, self.level)
+        except NotAScenario as error:
+            raise BadLoadOrder(
+                what=str(error), where="load order", mend="name another scenario or level"
+            ) from error
 
     def _check_dialect(self) -> None:
         try:

@@ -16,6 +16,7 @@ from scenarios.dialects.replay import ReplayDialect
 from scenarios.engine.order import BadLoadOrder, LoadOrder
 from scenarios.playbook import Playbook
 from scenarios.population import build_population
+from scenarios.scenario import SCENARIOS, manners_of
 from scenarios.workload import BadWorkload, read_workload
 from scenarios.workload_plan import WorkloadTooLarge, plan_workload
 from scenarios.workload_playbook import workload_playbook
@@ -32,6 +33,7 @@ def planned(order: LoadOrder) -> tuple[Playbook, Dialect, str]:
     plan = plan_load(
         population,
         level=order.level,
+        scenario=order.scenario,
         demand=order.demand,
         duration_s=order.duration_s,
         seed=order.seed,
@@ -44,6 +46,7 @@ def planned(order: LoadOrder) -> tuple[Playbook, Dialect, str]:
         business_date=order.business_date,
         seed=order.seed,
         key_salt=order.key_salt,
+        manners=manners_of(SCENARIOS[order.scenario], order.retries),
     )
     return playbook, load_dialect(order.dialect), plan.sha256
 

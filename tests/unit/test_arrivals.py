@@ -245,9 +245,12 @@ def test_units_in_a_sample_keep_their_rate() -> None:
     assert peak.rate_req_s / small.sao_equivalents == pytest.approx(1_153.1 / 16_180.65, rel=1e-3)
 
 
-def test_a_level_without_a_plan_is_refused(country: Population) -> None:
+@pytest.mark.parametrize(("level", "scenario"), [("L7", "month_end"), ("L2", "doomsday")])
+def test_a_level_or_scenario_without_a_plan_is_refused(
+    country: Population, level: str, scenario: str
+) -> None:
     with pytest.raises(KeyError):
-        plan_load(country, level="L6", duration_s=DURATION_S, seed=1)
+        plan_load(country, level=level, scenario=scenario, duration_s=DURATION_S, seed=1)
 
 
 def test_planning_the_country_costs_less_than_drawing_it() -> None:

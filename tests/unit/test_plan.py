@@ -12,6 +12,7 @@ from harness.plan import PlanDescription, describe_plan
 from harness.plan_text import render_plan
 from scenarios.arrivals import plan_load
 from scenarios.population import build_population
+from scenarios.scenario import SCENARIOS
 
 CONTRACT = Path(__file__).parent.parent.parent / "contracts" / "new_elaas.yaml"
 ALL_FAULTS = ("worker_kill", "database_restart")
@@ -26,13 +27,19 @@ def described(
     contract: Contract,
     *,
     level: str = "L2",
+    scenario: str = "month_end",
     scale: float = 1.0,
     duration_s: float = 180,
     faults: tuple[str, ...] = ALL_FAULTS,
 ) -> PlanDescription:
     population = build_population(scale=scale)
     plan = plan_load(
-        population, level=level, duration_s=duration_s, seed=1, has_faults=bool(faults)
+        population,
+        level=level,
+        scenario=scenario,
+        duration_s=duration_s,
+        seed=1,
+        has_faults=bool(faults),
     )
     return describe_plan(
         contract=contract, population=population, plan=plan, seed=1, fault_names=faults
@@ -141,10 +148,53 @@ def test_an_hour_of_the_whole_country_has_no_circumstances(contract: Contract) -
     assert described(contract, level="L1", duration_s=3_600).doubts == ()
 
 
-def test_a_level_that_omits_something_says_so(contract: Contract) -> None:
-    said = [gap.reason.en for gap in described(contract, level="L4").doubts]
+def test_a_rota_stands_beside_its_counterpart_in_both_numbers(contract: Contract) -> None:
+    rota, month_end = described(contract, scenario="rota").beside
 
-    assert any("login rush" in sentence for sentence in said)
+    assert (rota.scenario, month_end.scenario) == ("rota", "month_end")
+    assert rota.peak_req_s == month_end.peak_req_s
+    assert rota.requests == month_end.requests
+    assert rota.sessions_in_progress_max < 0.45 * month_end.sessions_in_progress_max
+    text = render_plan(described(contract, scenario="rota"), "en")
+    assert f"{rota.sessions_in_progress_max:,}" in text
+    assert f"{month_end.sessions_in_progress_max:,}" in text
+
+
+@pytest.mark.parametrize("scenario", sorted(SCENARIOS))
+def test_every_scenario_lays_its_arithmetic_open_in_both_languages(
+    contract: Contract, scenario: str
+) -> None:
+    played = SCENARIOS[scenario]
+    description = described(contract, level=played.level, scenario=scenario, scale=0.05)
+
+    peak_req_s = max(phase.rate_req_s for phase in description.phases)
+    assert description.steps[-1].value == pytest.approx(peak_req_s) or played.rota_group
+    for language, title in (("en", played.title.en), ("th", played.title.th)):
+        text = render_plan(description, language)
+        assert title in text
+        assert all(phase.name in text for phase in description.phases)
+    assert all(step.label.th and step.label.en for step in description.steps)
+
+
+def test_the_climb_names_its_steps(contract: Contract) -> None:
+    description = described(contract, level="L5", faults=())
+
+    assert "0.5, 1, 1.5, 2, 2.5, 3, 3.5, 4" in description.steps[-1].formula
+    assert description.steps[-1].value == max(p.rate_req_s for p in description.phases)
+
+
+def test_what_a_scenario_cannot_show_is_not_tested_and_says_why(contract: Contract) -> None:
+    enrolment = {gap.clause: gap.reason for gap in described(
+        contract, scenario="enrolment", scale=0.05).not_tested}  # fmt: skip
+    rota = {gap.clause: gap.reason for gap in described(
+        contract, scenario="rota", scale=0.05).not_tested}  # fmt: skip
+
+    assert "no request of kind post" in enrolment["1.3"].en
+    assert "no request of kind report" in enrolment["1.5"].en
+    assert "1.6" not in enrolment
+    assert "does not let every unit in" in rota["2.4"].en
+    assert "1.3" not in rota
+    assert all(reason.th for reason in (*enrolment.values(), *rota.values()))
 
 
 def test_the_text_holds_hashes_tables_and_gaps(month_end: PlanDescription) -> None:

@@ -187,14 +187,16 @@ def test_the_hash_does_not_depend_on_hash_randomisation() -> None:
 
 
 @pytest.mark.parametrize("scale", [0.001, 0.02, 0.2])
-def test_a_sample_keeps_its_share_one_pao_and_one_city(country: Population, scale: float) -> None:
+def test_a_sample_keeps_its_share_and_the_three_whales(country: Population, scale: float) -> None:
     sample = build_population(scale=scale)
     counts = counts_of(sample)
 
     assert len(sample.units) == pytest.approx(22_402 * scale, rel=0.05, abs=5)
-    assert sample.sao_equivalents == pytest.approx(16_181 * scale, rel=0.1, abs=40)
+    # The three whales alone are worth 60 SAOs at any scale.
+    assert sample.sao_equivalents == pytest.approx(16_181 * scale, rel=0.1, abs=65)
     assert counts[UnitType.PAO] >= 1
     assert counts[UnitType.CITY] >= 1
+    assert counts[UnitType.PATTAYA] == 1
     assert set(sample.units) <= set(country.units)
     kept = {unit.unit for unit in sample.units}
     assert all(unit.parent == 0 or unit.parent in kept for unit in sample.units)

@@ -1,0 +1,15 @@
+"""Enrolment only, as a locustfile: people sign in for the first time, look, and leave.
+
+locust -f scenarios/enrolment.py --host http://127.0.0.1:8080 --headless --monthend-scale 0.05
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from scenarios.engine.locustfile import country_user
+
+EnrolmentUser = country_user("enrolment")

@@ -1,0 +1,15 @@
+"""A reopening day as a locustfile: everybody returns at once, with half a year of backlog.
+
+locust -f scenarios/reopening.py --host http://127.0.0.1:8080 --headless --monthend-scale 0.05
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from scenarios.engine.locustfile import country_user
+
+ReopeningUser = country_user("reopening")
