@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
 from scenarios.dialects.interface import Answer
@@ -14,16 +14,26 @@ NO_ANSWER: Final = {ending: Answer(ending=ending) for ending in Ending}
 _UNANSWERED: Final = NO_ANSWER[Ending.BROKEN]
 
 
+class Errand(Protocol):
+    """What wants to know of an exchange's end before its owner does."""
+
+    def returned(self) -> None:
+        """Go on after the exchange ended on the wire."""
+        ...
+
+
 class Exchange:
     """One request and what became of it. Times are CLOCK_MONOTONIC ns, 0 when it did not happen.
 
     `is_safe`: sending it twice does no harm. `owner` is whatever the caller needs back. `limit_ns`
-    is how long the answer may take; 0 leaves that to the pool.
+    is how long the answer may take; 0 leaves that to the pool. `person` is whose browser sends it,
+    where connections are a person's own. `errand` is told of the end first, where there is one.
+    `unseen_bytes` came over the wire and are not in `answer`; negative for what was unpacked.
     """
 
     __slots__ = (
-        "answer", "connection", "done_ns", "first_byte_ns", "has_body", "is_safe",
-        "is_second_try", "limit_ns", "owner", "payload", "sent_ns",
+        "answer", "connection", "done_ns", "errand", "first_byte_ns", "has_body", "is_safe",
+        "is_second_try", "limit_ns", "owner", "payload", "person", "sent_ns", "unseen_bytes",
     )  # fmt: skip
 
     def __init__(
@@ -41,6 +51,9 @@ class Exchange:
         self.has_body = has_body
         self.limit_ns = limit_ns
         self.is_second_try = False
+        self.person = 0
+        self.errand: Errand | None = None
+        self.unseen_bytes = 0
         self.connection: Any = None
         self.answer = _UNANSWERED
         self.sent_ns = 0

@@ -7,19 +7,32 @@ identity provider), not any number of them.
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from scenarios.dialects.interface import Request
-from scenarios.engine.exchange import Address, Exchange, address_of
-from scenarios.engine.wire import Pool
+from gevent import get_hub
 
+from scenarios.dialects.interface import Request
+from scenarios.engine.browser_pool import BrowserPool
+from scenarios.engine.cookies import CookieJar
+from scenarios.engine.errand import Errand
+from scenarios.engine.exchange import Address, Exchange, address_of
+from scenarios.engine.redirects import HOPS_MAX
+from scenarios.engine.wire import Pool
+from scenarios.networks import Passage, passage_of
+
+_ATTEMPTS_MAX: Final = 1000  # of one step, sign-ins included; only to keep draws apart
 ADDRESSES_MAX: Final = 4  # the target and its identity provider, not whatever a redirect names
 
 
 class Switchboard:
-    """All pools of one load process. *finished* and *guarded* are handed on to them."""
+    """All pools of one load process. *finished* and *guarded* are handed on to them.
+
+    *connections*: "shared", as few as serve everybody, or "browser", each person's own. *lossy*:
+    units behind a bad line. An owner says who asks: `step.account`, `unit`, `seed`, and by
+    `sent_steps` and `extras` which of the session's requests it is.
+    """
 
     def __init__(
         self,
@@ -30,13 +43,21 @@ class Switchboard:
         connections_max: int,
         timeout_s: float,
         tls: ssl.SSLContext | None,
+        connections: str = "shared",
+        lossy: Collection[int] = (),
     ) -> None:
-        self._finished = finished
-        self._guarded = guarded
+        self.ended = finished
+        self.guarded = guarded
+        self.loop = get_hub().loop
+        self.errands: dict[Errand, None] = {}  # those that wait, off the wire
+        self.jars: dict[int, CookieJar] = {}  # of people who were given a cookie
         self.connections_max = connections_max
         self._timeout_s = timeout_s
         self._tls = tls
+        self._is_per_person = connections == "browser"
+        self._lossy = frozenset(lossy)
         self._pools: dict[Address, Pool] = {}
+        self._base_url = base_url.rstrip("/")
         self._base_path = urlsplit(base_url).path.rstrip("/")
         self._target = self._pool(address_of(base_url))
 
@@ -51,12 +72,54 @@ class Switchboard:
 
         *limit_ns*: how long the answer may take; 0: as long as any other.
         """
-        pool, payload = self._route(request)
-        exchange = Exchange(payload, owner, is_safe=is_safe, limit_ns=limit_ns)
+        is_errand = (
+            request.is_browsing or request.follow or (self._lossy and owner.unit in self._lossy)
+        )
+        if is_errand:
+            return self._send_on_errand(request, owner, is_safe=is_safe, limit_ns=limit_ns)
+        pool, payload = self.route(request)
+        has_body = request.method != "HEAD"
+        exchange = Exchange(payload, owner, is_safe=is_safe, has_body=has_body, limit_ns=limit_ns)
+        if self._is_per_person:
+            exchange.person = owner.step.account
         pool.send(exchange)
         return exchange
 
-    def _route(self, request: Request) -> tuple[Pool, bytes]:
+    def _send_on_errand(
+        self, request: Request, owner: Any, *, is_safe: bool, limit_ns: int
+    ) -> Exchange:
+        has_body = request.method != "HEAD"
+        exchange = Exchange(b"", owner, is_safe=is_safe, has_body=has_body, limit_ns=limit_ns)
+        account = owner.step.account
+        if self._is_per_person:
+            exchange.person = account
+        Errand(self, exchange, request, account).begin(int(self._timeout_s * 1e9))
+        return exchange
+
+    def whole_address(self, target: str) -> str:
+        """Return *target* with scheme and host."""
+        return self._base_url + target if target.startswith("/") else target
+
+    def may_reach(self, target: str) -> bool:
+        """Whether a redirect to the whole address *target* is followed: few hosts, not any."""
+        return address_of(target) in self._pools or len(self._pools) < ADDRESSES_MAX
+
+    def passage(self, exchange: Exchange, request_bytes: int, hop: int) -> Passage | None:
+        """Return what the person's line does to the next request; None on a clean line."""
+        session = exchange.owner
+        if session.unit not in self._lossy:
+            return None
+        number = (session.sent_steps * _ATTEMPTS_MAX + session.extras) * HOPS_MAX + hop
+        return passage_of(
+            session.seed,
+            number,
+            request_bytes=request_bytes,
+            is_first=session.sent_steps <= 1 and session.extras == 0 and hop == 0,
+            is_tls=self._base_url.startswith("https:"),
+        )
+
+    def route(self, request: Request) -> tuple[Pool, bytes]:
+        """Return where *request* goes and its bytes."""
         target = request.target
         if target.startswith("/"):
             pool = self._target
@@ -78,6 +141,8 @@ class Switchboard:
 
     def abandon(self) -> None:
         """End everything in flight and close every connection."""
+        for errand in list(self.errands):
+            errand.give_up()
         for pool in self._pools.values():
             pool.abandon()
 
@@ -94,7 +159,8 @@ class Switchboard:
     @property
     def in_flight(self) -> int:
         """Requests sent and not yet ended; what waits for a connection is not among them."""
-        return sum(len(pool.in_flight) for pool in self._pools.values())
+        on_the_wire = sum(len(pool.in_flight) for pool in self._pools.values())
+        return on_the_wire + len(self.errands)
 
     @property
     def closed_by_target(self) -> int:
@@ -112,6 +178,12 @@ class Switchboard:
         return sum(pool.resent_count for pool in self._pools.values())
 
     @property
+    def evicted(self) -> int:
+        """Idle connections closed to make room for another person's: no error, but not a browser's
+        doing either."""
+        return sum(pool.evicted_count for pool in self._pools.values())
+
+    @property
     def own_shortages(self) -> int:
         """How often this machine had no descriptor or port left: not the target's fault."""
         return sum(pool.exhausted_count for pool in self._pools.values())
@@ -121,10 +193,10 @@ class Switchboard:
         if pool is None:
             if len(self._pools) >= ADDRESSES_MAX:
                 return self._target
-            pool = Pool(
+            pool = (BrowserPool if self._is_per_person else Pool)(
                 address,
-                finished=self._finished,
-                guarded=self._guarded,
+                finished=self.ended,
+                guarded=self.guarded,
                 limit=self.connections_max,
                 timeout_s=self._timeout_s,
                 tls=self._tls if address.scheme == "https" else None,

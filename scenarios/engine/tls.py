@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ssl
+from typing import Final
 
-_PLAIN_BYTES: int = 64 * 1024
+_PLAIN_BYTES: Final = 64 * 1024
+# Who is not among the latest makes a whole handshake: more work for the target, never less.
+SESSIONS_MAX: Final = 4096
 
 
 class HandshakeFailed(Exception):
@@ -12,15 +15,27 @@ class HandshakeFailed(Exception):
 
 
 class Encryption:
-    """One connection's encryption. Certificates are verified as *context* says."""
+    """One connection's encryption. Certificates are verified as *context* says.
+
+    *session*: of an earlier connection to the same host, to be taken up again if the target agrees.
+    """
 
     __slots__ = ("_incoming", "_object", "_outgoing", "is_ready")
 
-    def __init__(self, context: ssl.SSLContext, host: str) -> None:
+    def __init__(
+        self, context: ssl.SSLContext, host: str, session: ssl.SSLSession | None = None
+    ) -> None:
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
-        self._object = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
+        self._object = context.wrap_bio(
+            self._incoming, self._outgoing, server_hostname=host, session=session
+        )
         self.is_ready = False
+
+    @property
+    def session(self) -> ssl.SSLSession | None:
+        """What the next connection may take up; complete once an answer has come (TLS 1.3)."""
+        return self._object.session
 
     def shake_hands(self, received: bytes) -> bool:
         """Go on with the handshake; returns whether it is complete. Raises `HandshakeFailed`."""
@@ -39,7 +54,7 @@ class Encryption:
         """Return the bytes that must go to the target now."""
         return self._outgoing.read()
 
-    def encrypt(self, plain: bytes) -> bytes:
+    def encrypt(self, plain: bytes | memoryview) -> bytes:
         """Return *plain* as it must be sent."""
         self._object.write(plain)
         return self._outgoing.read()
@@ -56,3 +71,25 @@ class Encryption:
         except ssl.SSLZeroReturnError:
             self._incoming.write_eof()
         return b"".join(parts)
+
+
+class TlsSessions:
+    """Sessions that people may take up again, the latest of each; bounded, the oldest go first."""
+
+    __slots__ = ("_sessions",)
+
+    def __init__(self) -> None:
+        self._sessions: dict[int, ssl.SSLSession] = {}
+
+    def get(self, person: int) -> ssl.SSLSession | None:
+        """Return the session of *person*, None for a stranger."""
+        return self._sessions.get(person)
+
+    def keep(self, person: int, session: ssl.SSLSession | None) -> None:
+        """Remember *session* for *person*'s next connection."""
+        if session is None:
+            return
+        self._sessions.pop(person, None)
+        self._sessions[person] = session
+        if len(self._sessions) > SESSIONS_MAX:
+            del self._sessions[next(iter(self._sessions))]

@@ -15,6 +15,7 @@ from __future__ import annotations
 import errno
 import socket as patched_socket
 import ssl
+import struct
 from collections import deque
 from collections.abc import Callable
 from time import monotonic_ns
@@ -27,18 +28,23 @@ from gevent.monkey import get_original
 from scenarios.dialects.interface import Answer
 from scenarios.engine.exchange import NO_ANSWER, Address, Exchange, resolve
 from scenarios.engine.http1 import AnswerReader, NotHttp, whole_answer
-from scenarios.engine.tls import Encryption, HandshakeFailed
+from scenarios.engine.sources import PORTS_PER_ADDRESS, SourceAddresses
+from scenarios.engine.tls import Encryption, HandshakeFailed, TlsSessions
 from scenarios.outcomes import Ending
 
 RECEIVE_BYTES: Final = 64 * 1024
 CONNECT_TIMEOUT_NS: Final = 5_000_000_000
 IDLE_KEPT_NS: Final = 20_000_000_000
+# Of a long request, this much is encrypted at a time: 0.1 ms of CPU (AES-GCM, about 1 GB/s), so
+# that an upload does not make others late.
+PIECE_BYTES: Final = 64 * 1024
 SWEEP_INTERVAL_S: Final = 0.05
 _READ, _WRITE = 1, 2
 _BLOCKED: Final = (BlockingIOError, InterruptedError)
 # Ours, not the target's: out of descriptors, ports or memory.
 _EXHAUSTED: Final = (errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM)
 
+_ABORTIVE: Final = struct.pack("ii", 1, 0)  # SO_LINGER: close with a reset
 _socket_class: Any = get_original("socket", "socket")
 
 
@@ -46,8 +52,8 @@ class _Connection:
     """One socket: connecting, encrypting, idle or busy with one exchange."""
 
     __slots__ = (
-        "_encryption", "_outgoing", "_pool", "_reader", "_socket", "_watcher", "exchange",
-        "idle_since_ns", "is_connected", "is_reused", "started_ns",
+        "_encryption", "_outgoing", "_plain", "_pool", "_reader", "_socket", "_watcher", "exchange",
+        "idle_since_ns", "is_connected", "is_reused", "person", "started_ns",
     )  # fmt: skip
 
     def __init__(self, pool: Pool, exchange: Exchange) -> None:
@@ -58,7 +64,9 @@ class _Connection:
         self.is_reused = False
         self.started_ns = exchange.sent_ns
         self.idle_since_ns = 0
-        self._outgoing = b""
+        self.person = exchange.person
+        self._outgoing: bytes | memoryview = b""  # what the kernel would not take yet
+        self._plain: bytes | memoryview = b""  # what is still to be encrypted
         self._encryption: Encryption | None = None
         family, address = pool.resolved
         self._socket = _socket_class(family, patched_socket.SOCK_STREAM)
@@ -66,6 +74,8 @@ class _Connection:
         try:
             self._socket.setblocking(False)
             self._socket.setsockopt(patched_socket.IPPROTO_TCP, patched_socket.TCP_NODELAY, 1)
+            if pool.sources is not None:
+                pool.sources.bind(self._socket, exchange.person)
             code = self._socket.connect_ex(address)
             if code not in (0, errno.EINPROGRESS):
                 raise OSError(code, errno.errorcode.get(code, "cannot connect"))
@@ -80,7 +90,7 @@ class _Connection:
         exchange.connection = self
         self.exchange = exchange
         self.is_reused = True
-        self._write(self._encoded(exchange.payload))
+        self._send_payload(exchange.payload)
 
     def close(self) -> None:
         """Give up the socket. Idempotent; ends no exchange."""
@@ -106,7 +116,8 @@ class _Connection:
         self.is_connected = True
         self._pool.connecting.pop(self, None)
         if self._pool.tls is not None:
-            self._encryption = Encryption(self._pool.tls, self._pool.address.host)
+            session = self._pool.tls_sessions.get(self.person)
+            self._encryption = Encryption(self._pool.tls, self._pool.address.host, session)
             self._watch(_READ, self._on_readable)
             self._continue_handshake(b"")
             return
@@ -128,14 +139,23 @@ class _Connection:
     def _send_waiting_request(self) -> None:
         """Send what this connection was opened for, unless it ended in the meantime."""
         if self.exchange is not None:
-            self._write(self._encoded(self.exchange.payload))
+            self._send_payload(self.exchange.payload)
 
-    def _encoded(self, payload: bytes) -> bytes:
-        return payload if self._encryption is None else self._encryption.encrypt(payload)
+    def _send_payload(self, payload: bytes) -> None:
+        encryption = self._encryption
+        if encryption is None:
+            self._write(payload)
+            return
+        if len(payload) > PIECE_BYTES:
+            whole = memoryview(payload)
+            self._plain, payload = whole[PIECE_BYTES:], payload[:PIECE_BYTES]
+        self._write(encryption.encrypt(payload))
+        if self._plain and not self._outgoing and self.exchange is not None:
+            self._watch(_READ | _WRITE, self._on_ready)
 
     def _write(self, payload: bytes) -> None:
         if self._outgoing:
-            self._outgoing += payload
+            self._outgoing = bytes(self._outgoing) + payload  # the rest of a handshake
             return
         try:
             sent = self._socket.send(payload)
@@ -146,11 +166,14 @@ class _Connection:
             self._end(Ending.NOTHING_SENT)
             return
         if sent < len(payload):
-            self._outgoing = payload[sent:]
+            self._outgoing = memoryview(payload)[sent:]
             self._watch(_READ | _WRITE, self._on_ready)
 
     def _on_ready(self) -> None:
         """The rest of a long request: read what comes, write what fits."""
+        if not self._outgoing and self._encryption is not None:
+            self._outgoing = self._encryption.encrypt(self._plain[:PIECE_BYTES])
+            self._plain = self._plain[PIECE_BYTES:]
         try:
             sent = self._socket.send(self._outgoing)
         except _BLOCKED:
@@ -159,7 +182,7 @@ class _Connection:
             self._end(Ending.BROKEN)
             return
         self._outgoing = self._outgoing[sent:]
-        if not self._outgoing:
+        if not self._outgoing and not self._plain:
             self._watch(_READ, self._on_readable)
         elif sent == 0:
             self._on_readable()
@@ -222,8 +245,10 @@ class _Connection:
         self.exchange = None
         self._reader = None
         pool = self._pool
+        if self._encryption is not None and not self.is_reused:
+            pool.tls_sessions.keep(self.person, self._encryption.session)
         # The connection is free before the exchange ends: the next step may need it at once.
-        if is_reusable and not self._outgoing:
+        if is_reusable and not self._outgoing and not self._plain:
             self.idle_since_ns = done_ns
             pool.release(self)
         else:
@@ -260,6 +285,13 @@ class _Connection:
             return
         self._pool.fail(exchange, ending)
 
+    def reset(self) -> None:
+        """Break the connection as a bad line does; the exchange ends as far as it came."""
+        has_left = self.is_connected and (self._encryption is None or self._encryption.is_ready)
+        if self._watcher is not None:
+            self._socket.setsockopt(patched_socket.SOL_SOCKET, patched_socket.SO_LINGER, _ABORTIVE)
+        self.give_up(Ending.BROKEN if has_left else Ending.NOTHING_SENT)
+
     def give_up(self, ending: Ending) -> None:
         """End the exchange now, whatever the target may still say."""
         exchange = self.exchange
@@ -295,6 +327,9 @@ class Pool:
         self.timeout_ns = int(timeout_s * 1e9)
         self._shortest_limit_ns = self.timeout_ns
         self.tls = tls
+        self.tls_sessions = TlsSessions()
+        self.sources: SourceAddresses | None = None
+        self.idle_kept_ns = IDLE_KEPT_NS
         self.loop = get_hub().loop
         self.fixed_headers = f"Host: {address.authority}\r\nUser-Agent: monthend\r\nAccept: */*\r\n"
         self.resolved: tuple[int, Any] = (0, None)
@@ -307,6 +342,7 @@ class Pool:
         self.resent_count = 0
         self.retired_count = 0  # by us, on purpose
         self.exhausted_count = 0
+        self.evicted_count = 0
         self._open: set[_Connection] = set()
         self._waiting: deque[Exchange] = deque()
 
@@ -322,9 +358,16 @@ class Pool:
         elif exchange.limit_ns < self._shortest_limit_ns:
             self._shortest_limit_ns = exchange.limit_ns
         self.in_flight[exchange] = None
+        self._dispatch(exchange)
+
+    def _dispatch(self, exchange: Exchange) -> None:
         if self.idle:
             self.idle.popitem()[0].begin(exchange)
-        elif self.resolved[1] is None:
+        else:
+            self._send_on_new(exchange)
+
+    def _send_on_new(self, exchange: Exchange) -> None:
+        if self.resolved[1] is None:
             self._waiting.append(exchange)
             if len(self._waiting) == 1:
                 gevent.spawn(self._resolve_then_send)
@@ -337,7 +380,7 @@ class Pool:
     def connect(self, exchange: Exchange) -> None:
         """Send *exchange* on a new connection."""
         try:
-            connection = _Connection(self, exchange)
+            connection = self._opened(exchange)
         except OSError as error:
             if error.errno in _EXHAUSTED:
                 self.exhausted_count += 1
@@ -349,15 +392,38 @@ class Pool:
         exchange.connection = connection
         self.connecting[connection] = None
 
+    def _opened(self, exchange: Exchange) -> _Connection:
+        """Open a connection, from another address of ours where ports run out on loopback."""
+        if self.open_count >= PORTS_PER_ADDRESS:
+            self._use_more_sources()
+        try:
+            return _Connection(self, exchange)
+        except OSError as error:
+            if error.errno != errno.EADDRNOTAVAIL or not self._use_more_sources():
+                raise
+        return _Connection(self, exchange)
+
+    def _use_more_sources(self) -> bool:
+        """Begin to spread over 127.0.0.0/8; returns whether that is something new."""
+        family, address = self.resolved
+        if self.sources is not None or family != patched_socket.AF_INET:
+            return False
+        if not address[0].startswith("127."):
+            return False
+        self.sources = SourceAddresses()
+        return True
+
     def release(self, connection: _Connection) -> None:
         """Take back a connection that is free for the next exchange."""
         if self._waiting:
-            exchange = self._waiting.popleft()
-            exchange.sent_ns = monotonic_ns()
-            self.in_flight[exchange] = None
-            connection.begin(exchange)
+            self._begin_waiting(self._waiting.popleft(), connection)
         else:
             self.idle[connection] = None
+
+    def _begin_waiting(self, exchange: Exchange, connection: _Connection) -> None:
+        exchange.sent_ns = monotonic_ns()
+        self.in_flight[exchange] = None
+        connection.begin(exchange)
 
     def forget(self, connection: _Connection) -> None:
         """Note that *connection* was closed; its place goes to whoever waits."""
@@ -371,10 +437,18 @@ class Pool:
             self.in_flight[exchange] = None
             self.loop.run_callback(self.guarded, lambda: self.connect(exchange))
 
+    def break_idle(self, person: int) -> None:
+        """Break an idle connection that *person* would have used, as a bad line does."""
+        if self.idle:
+            next(reversed(self.idle)).reset()
+
     def finished(self, exchange: Exchange) -> None:
         """Hand an ended exchange back to its owner."""
         self.in_flight.pop(exchange, None)
-        self.finished_by_owner(exchange)
+        if exchange.errand is None:
+            self.finished_by_owner(exchange)
+        else:
+            exchange.errand.returned()
 
     def fail(self, exchange: Exchange, ending: Ending) -> None:
         """End *exchange* without an answer, in a later turn of the hub: callers are mid-step."""
@@ -396,7 +470,7 @@ class Pool:
         # The longest idle stand first: the last one released is the first one used again.
         while self.idle:
             connection = next(iter(self.idle))
-            if now_ns - connection.idle_since_ns < IDLE_KEPT_NS:
+            if now_ns - connection.idle_since_ns < self.idle_kept_ns:
                 break
             self.retired_count += 1
             connection.close()
