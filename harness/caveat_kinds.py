@@ -174,6 +174,17 @@ KINDS: Final[Mapping[str, Kind]] = {
         advice_th="เพิ่มขีดจำกัดไฟล์ที่เปิดได้ (ulimit -n) หรือเพิ่มจำนวนโปรเซสสร้างโหลด",
         advice_en="raise the limit on open files (ulimit -n), or use more load processes",
     ),
+    "partial_dialect": Kind(
+        blocks=True, voids_time=False,
+        advice_th="เพิ่มรายการที่ขาดใน dialect แล้วทดสอบใหม่",
+        advice_en="teach the dialect what it lacks, and repeat: a lesser load proves less",
+    ),
+    "lossy_network": Kind(
+        blocks=True, voids_time=True,
+        advice_th="เวลาที่วัดรวมสัญญาณเครือข่ายที่จำลองขึ้น ให้ทดสอบใหม่โดยไม่ใช้ --network lossy",
+        advice_en="delays and breaks of the emulated lines are in the figures: money is judged, "
+                  "for time repeat without --network lossy",
+    ),
     "sessions_unfinished": Kind(
         blocks=False, voids_time=False,
         advice_th="ทดสอบให้นานขึ้นด้วย --duration",

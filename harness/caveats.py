@@ -22,6 +22,7 @@ from harness.distribution_doubts import caveats_of_distribution
 from harness.generator_doubts import caveats_of_generator, waited_share
 from harness.measurements import Measurements
 from harness.sealing import broken_logs
+from scenarios.networks import LOSSY
 
 # Lateness that a person at a screen does not notice, and 1/20 of the tightest limit (p95 <= 1 s).
 LATENESS_LIMIT_MS: Final = 50.0
@@ -100,6 +101,13 @@ def _of_manifest(recorded: Recorded, contract: Contract) -> Iterator[Caveat]:
         divisor = 1.0 / manifest.think_scale if manifest.think_scale > 0 else float("inf")
         yield caveat_of("compressed", f"เวลาคิดถูกหารด้วย {divisor:.1f}",
                       f"think times were divided by {divisor:.1f}")  # fmt: skip
+    if manifest.left_out:
+        named = ", ".join(manifest.left_out)
+        yield caveat_of("partial_dialect", f"ระบบไม่มีรายการที่กิจกรรมนี้ต้องใช้: {named}",
+                        f"the dialect {manifest.dialect} cannot speak: {named}")  # fmt: skip
+    if manifest.network == LOSSY:
+        yield caveat_of("lossy_network", "หน่วยงานหนึ่งในสิบใช้เครือข่ายช้าและขาดหายที่จำลองขึ้น",
+                        "one unit in ten was behind an emulated slow and lossy line")  # fmt: skip
     try:
         is_faulted = bool(recorded.faults)
     except EvidenceMissing:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import ssl
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,6 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(words)
     arguments.words = words
     try:
+        if getattr(arguments, "ca", None):
+            _trust(arguments.ca)
         from harness.commands import COMMANDS
         from harness.failures import BadSetup, BrokenExperiment
 
@@ -58,6 +61,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _say(f"{where}: {error.strerror or error}; make room and repeat", EXIT_INCONCLUSIVE)
     except KeyboardInterrupt:
         return _say("interrupted", EXIT_INCONCLUSIVE)
+
+
+def _trust(path: Path) -> None:
+    """Have every TLS context of this run, and of its processes, trust the certificates in *path*.
+
+    OpenSSL reads the variable when a context is made, so this comes before anything makes one.
+    """
+    try:
+        ssl.create_default_context(cafile=path)
+    except (OSError, ssl.SSLError) as error:
+        why = "no certificates in it" if isinstance(error, ssl.SSLError) else error.strerror
+        raise SystemExit(
+            _say(f"--ca {path}: {why}; name a file of certificates in PEM form", EXIT_BAD_SETUP)
+        ) from error
+    os.environ["SSL_CERT_FILE"] = str(path.resolve())
 
 
 def _say(line: str, status: int) -> int:
@@ -114,7 +132,8 @@ def _add_experiment_options(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add("--contract", type=Path, metavar="FILE", help="contract to judge by")
     add("--target", default="embedded", metavar="embedded|URL", help="system under test")
-    add("--dialect", default="reference", metavar="NAME", help="kind of system behind the URL")
+    add("--dialect", default="reference", metavar="NAME",
+        help="kind of system: a built-in name, a module or a file (./ours.py)")  # fmt: skip
     add("--scenario", default="", metavar="NAME",
         help="what day it is: month_end, year_end, reopening, login_rush, flash_crowd, enrolment, "
         "report_storm, rota, backlog_import, soak (default: by the level)")  # fmt: skip
@@ -135,8 +154,18 @@ def _add_experiment_options(command: argparse.ArgumentParser) -> None:
         help="what to break (default: all for embedded, none for a URL)")  # fmt: skip
     add("--sessions", type=Path, metavar="FILE",
         help="account,token rows of people signed in, for a URL")  # fmt: skip
+    add("--connections", choices=("shared", "browser"), default="shared",
+        help="as few as serve everybody, or each person's own (default: shared)")  # fmt: skip
+    add("--network", choices=("clean", "lossy"), default="clean",
+        help="lossy: one unit in ten is behind a bad line; clauses on time stay open")  # fmt: skip
+    _add_ca(command)
     add("--out", type=Path, default=Path("runs"), metavar="DIR", help="where run folders go")
     add("--lang", choices=("th", "en"), default=_language(), help="language of the verdict")
+
+
+def _add_ca(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--ca", type=Path, metavar="FILE",
+                         help="certificates (PEM) to trust, for a lab's own target")  # fmt: skip
 
 
 def _add_target_options(command: argparse.ArgumentParser) -> None:
@@ -181,6 +210,7 @@ def _add_distribution_options(command: argparse.ArgumentParser) -> None:
 
 
 def _add_others(commands: argparse._SubParsersAction[_Parser]) -> None:
+    _add_try_dialect(commands)
     judge = _add(commands, "judge", does="judge a run folder again, alone, without a target",
                  example="monthend judge runs/20251201T083000Z-1a2b3c")  # fmt: skip
     report = _add(commands, "report", does="write the report page of a judged run",
@@ -214,6 +244,23 @@ def _add_workload(commands: argparse._SubParsersAction[_Parser]) -> None:
         help="unit of request times without a point (default: us, Apache's %%D)")  # fmt: skip
     add("--times-are", choices=("auto", "start", "end"), default="auto",
         help="whether a line's time is the request's start (Apache) or end (nginx)")  # fmt: skip
+
+
+def _add_try_dialect(commands: argparse._SubParsersAction[_Parser]) -> None:
+    command = _add(
+        commands,
+        "try-dialect",
+        does="walk through a dialect's operations, one by one",
+        example="monthend try-dialect --dialect ./ours.py --target http://127.0.0.1:8080",
+    )
+    add = command.add_argument
+    add("--dialect", required=True, metavar="NAME", help="a built-in name, a module or a file")
+    add("--target", required=True, metavar="URL", help="system that it is for")
+    add("--sessions", type=Path, metavar="FILE", help="account,token rows of people signed in")
+    add("--account", type=int, metavar="N", help="work in the unit of this account")
+    add("--date", default="2025-12-01", metavar="DAY", help="day on the papers (an open period)")
+    add("--composition", choices=("A", "B", "C"), default="A", help="composition of the population")
+    _add_ca(command)
 
 
 def _language() -> str:

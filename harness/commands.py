@@ -44,6 +44,7 @@ from harness.recording import record
 from harness.run_folder import RunFolder
 from harness.sealing import seal
 from harness.targets.embedded import EmbeddedOptions, start_embedded
+from harness.try_dialect import try_dialect
 from harness.verdict import judge
 from harness.workload_from_log import workload_from_log
 from scenarios.population import build_population
@@ -74,6 +75,7 @@ def plan(arguments: argparse.Namespace) -> int:
         plan=preparation.plan,
         seed=options.seed,
         fault_names=preparation.fault_names,
+        left_out=preparation.left_out,
     )
     print(render_plan(described, arguments.lang))
     return 0
@@ -201,6 +203,8 @@ def _options(arguments: argparse.Namespace, level: str, duration_s: float = DURA
         sessions=arguments.sessions,
         defects=_defects(getattr(arguments, "defect", [])),
         port=getattr(arguments, "port", 0),
+        connections=arguments.connections,
+        network=arguments.network,
     )
 
 
@@ -295,4 +299,5 @@ COMMANDS: Final[Mapping[str, Callable[[argparse.Namespace], int]]] = {
     "load": load,
     "target": target,
     "workload-from-log": workload_from_log,
+    "try-dialect": try_dialect,
 }

@@ -99,7 +99,13 @@ def provision(scene: Scene) -> Target:
             ),
             say=say,
         )
-    target = remote_target(options.target, sessions_csv=options.sessions)
+    dialect = scene.preparation.dialect
+    target = remote_target(
+        options.target,
+        sessions_csv=options.sessions,
+        health_path=dialect.health_path,
+        version_path=dialect.version_path,
+    )
     say(f"asking {target.url} whether it is there")
     target.check_alive()
     return target
@@ -254,6 +260,8 @@ def read_all_books(scene: Scene, target: Target, when: str, *, unread_because: s
     population = scene.preparation.population
     token = read_auditor_token(target.sessions_csv)
     reason = unread_because or ("" if token else "nobody with the auditor's role is signed in")
+    if not scene.preparation.dialect.has_books:
+        reason = f"the dialect {scene.options.dialect} cannot read books"
     if reason:
         scene.display.warn(f"the books {when} the load are not read: {reason}")
         return

@@ -67,6 +67,8 @@ class LoadOrder:
     takes_over: bool = True
     scenario: str = "month_end"
     retries: str = ""
+    connections: str = "shared"
+    network: str = "clean"
 
 
 @dataclass(slots=True)
@@ -332,6 +334,8 @@ def order_for(
         # A target that we did not just fill may remember the keys of an earlier run.
         key_salt=0 if options.is_embedded else secrets.randbits(48),
         takes_over=options.takes_over,
+        connections=options.connections,
+        network=options.network,
     )
 
 

@@ -59,6 +59,10 @@ def first_manifest(
         target_url=target.url,
         fingerprint=target.fingerprint(),
         faults_requested=preparation.fault_names,
+        dialect=options.dialect,
+        connections=options.connections,
+        network=options.network,
+        left_out=tuple(one.activity for one in preparation.left_out),
         ended="load_lost",
         end_reason="the harness did not live to see the end of the load",
     )

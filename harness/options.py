@@ -42,6 +42,8 @@ class Options:
     more only take cores from a target on the same machine. `takes_over`: when one of several is
     lost the others take over its share. `defects` seeds faults into the embedded ledger, in its own
     form (`M01:0.5,M02`).
+    `connections` are "shared" by all or each person's own as in a "browser"; `network` is "clean",
+    or "lossy" for the units that are behind such a line.
     """
 
     command: tuple[str, ...]
@@ -62,6 +64,8 @@ class Options:
     sessions: Path | None = None
     defects: str = ""
     port: int = 0
+    connections: str = "shared"
+    network: str = "clean"
 
     def __post_init__(self) -> None:
         if not 0 < self.scale <= 1:

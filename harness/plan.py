@@ -23,6 +23,7 @@ from scenarios.demand import OPERATIONS
 from scenarios.levels import LEVELS, PEAK_S_MIN, Level, PlannedPhase
 from scenarios.population import Population, UnitType, units_national
 from scenarios.scenario import SCENARIOS, Scenario
+from scenarios.spoken import LeftOut
 
 # The generator's budget of CPU per request (design budget; what it really took is in every run).
 GENERATOR_CPU_US_PER_REQUEST: Final = 100.0
@@ -88,6 +89,7 @@ class PlanDescription:
     `not_tested` are clauses that the run does not put to the test; `doubts` are clauses or
     circumstances for which it would be too short, too small or incomplete. `beside` holds the
     plan's own numbers and its counterpart's; nothing for a scenario without one.
+    `left_out` are activities that the dialect cannot speak.
     """
 
     contract: Contract
@@ -106,6 +108,7 @@ class PlanDescription:
     cost: Cost
     not_tested: tuple[Gap, ...]
     doubts: tuple[Gap, ...]
+    left_out: tuple[LeftOut, ...]
 
 
 def describe_plan(
@@ -115,6 +118,7 @@ def describe_plan(
     plan: LoadPlan,
     seed: int,
     fault_names: Sequence[str] = (),
+    left_out: Sequence[LeftOut] = (),
 ) -> PlanDescription:
     """Lay the experiment open. All arguments are those that the run itself would use."""
     level = LEVELS[plan.level]
@@ -148,6 +152,7 @@ def describe_plan(
                 and (reason := _why_in_doubt(clause, plan, population)) is not None
             ),
         ),
+        left_out=tuple(left_out),
     )
 
 

@@ -29,6 +29,10 @@ _HEADINGS: Final = {
     "operations": Bilingual(th="คำขอที่คาดหมายจำแนกตามรายการ", en="Expected requests by operation"),
     "cost": Bilingual(th="สิ่งที่ต้องใช้", en="Cost"),
     "not_tested": Bilingual(th="สิ่งที่จะไม่ได้ทดสอบ", en="What would NOT be tested"),
+    "left_out": Bilingual(
+        th="สิ่งที่ไม่อยู่ในแผน เพราะ dialect ไม่มีรายการที่ต้องใช้",
+        en="Left out, because the dialect lacks an operation",
+    ),
     "doubts": Bilingual(th="สิ่งที่อาจสรุปไม่ได้", en="What might stay without an answer"),
     "none": Bilingual(th="ไม่มี", en="nothing"),
 }
@@ -53,6 +57,7 @@ _COLUMNS: Final = {
     "operation": Bilingual(th="รายการ", en="operation"),
     "kind": Bilingual(th="ชนิด", en="kind"),
     "share": Bilingual(th="สัดส่วน", en="share"),
+    "lacking": Bilingual(th="รายการที่ขาด", en="lacking"),
     "yes": Bilingual(th="ใช่", en="yes"),
     "no": Bilingual(th="ไม่", en="no"),
 }
@@ -87,6 +92,7 @@ def render_plan(description: PlanDescription, language: str = "en") -> str:
         ("activities", _activities(description, text)),
         ("operations", _operations(description, text)),
         ("cost", _cost(description, text)),
+        ("left_out", _left_out(description, text)),
         ("not_tested", _gaps(description.not_tested, text)),
         ("doubts", _gaps(description.doubts, text)),
     )
@@ -233,6 +239,17 @@ def _cost(description: PlanDescription, text: _Text) -> list[str]:
             (text.label("evidence"), f"{cost.evidence_bytes / 1e6:,.1f} MB raw"),
         )
     )
+
+
+def _left_out(description: PlanDescription, text: _Text) -> list[str]:
+    if not description.left_out:
+        return [text.of(_HEADINGS["none"])]
+    rows = [
+        (one.activity, f"{one.sessions:,}", f"{one.requests:,}", ", ".join(one.operations))
+        for one in description.left_out
+    ]
+    columns = text.columns("activity", "sessions", "requests", "lacking")
+    return _table((columns, *rows), right=(1, 2))
 
 
 def _gaps(gaps: Sequence[Gap], text: _Text) -> list[str]:

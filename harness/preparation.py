@@ -20,13 +20,16 @@ from scenarios.dialects.interface import Dialect
 from scenarios.levels import LEVELS
 from scenarios.population import Composition, Population, build_population
 from scenarios.scenario import SCENARIOS, Scenario
+from scenarios.spoken import LeftOut, left_out, spoken_part
 
 FAULTS_PHASE: Final = "faults"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preparation:
-    """The experiment on paper. `faults_left_out` would not have fitted into the time."""
+    """The experiment on paper. `faults_left_out` would not have fitted into the time; `left_out` is
+    what the dialect cannot speak, and `plan` is without it.
+    """
 
     contract: Contract
     contract_bytes: bytes
@@ -36,6 +39,7 @@ class Preparation:
     scenario: Scenario
     fault_names: tuple[str, ...]
     faults_left_out: tuple[str, ...]
+    left_out: tuple[LeftOut, ...]
 
 
 def prepare(options: Options) -> Preparation:
@@ -49,16 +53,18 @@ def prepare(options: Options) -> Preparation:
             mend=f"write one of {', '.join(Composition)}",
         )
     population = build_population(composition=workload.composition, scale=options.scale)
-    plan, fault_names, left_out = _plan_with_faults(options, population, workload.demand)
+    dialect = read_dialect(options.dialect)
+    plan, fault_names, faults_left_out = _plan_with_faults(options, population, workload.demand)
     return Preparation(
         contract=contract,
         contract_bytes=contract_bytes,
-        dialect=read_dialect(options.dialect),
+        dialect=dialect,
         population=population,
-        plan=plan,
+        plan=_spoken(plan, dialect, options),
         scenario=SCENARIOS[options.scenario],
         fault_names=fault_names,
-        faults_left_out=left_out,
+        faults_left_out=faults_left_out,
+        left_out=left_out(plan, dialect.operations),
     )
 
 
@@ -85,6 +91,17 @@ def read_dialect(name: str) -> Dialect:
         return load_dialect(name)
     except BadDialect as error:
         raise BadSetup(what=error.what, where=f"--dialect {name}", mend=error.mend) from error
+
+
+def _spoken(plan: LoadPlan, dialect: Dialect, options: Options) -> LoadPlan:
+    part = spoken_part(plan, dialect.operations)
+    if part.sessions == 0 < plan.sessions:
+        raise BadSetup(
+            what="it lacks an operation of every activity: nothing would be sent",
+            where=f"--dialect {options.dialect}",
+            mend="see `monthend try-dialect`, and name more operations in it",
+        )
+    return part
 
 
 def _plan_with_faults(

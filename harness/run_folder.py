@@ -28,6 +28,7 @@ class Manifest:
     as it described itself (versions, durable settings, defects that it admits to). `retries` is ""
     for people who behave as the scenario has it. `counterpart` holds the same numbers of the
     scenario that this one is set beside. Keys with a default came later than version 1.
+    `left_out` are activities that the dialect cannot speak; they are in no planned number.
     """
 
     run_id: str
@@ -69,6 +70,10 @@ class Manifest:
     retries: str = ""
     planned_in_progress_max: int = 0
     counterpart: Mapping[str, str | int | float] | None = None
+    dialect: str = "reference"
+    connections: str = "shared"
+    network: str = "clean"
+    left_out: tuple[str, ...] = ()
     format_version: int = field(default=FORMAT_VERSION)
 
     def evolve(self, **changes: Any) -> Manifest:
@@ -207,7 +212,7 @@ class RunFolder:
                 mend="take an unbroken copy of the run folder",
             )
         content["phases"] = tuple(Phase(**phase) for phase in content["phases"])
-        for name in ("command", "planned_per_s", "faults_requested", "load_processes"):
+        for name in ("command", "planned_per_s", "faults_requested", "load_processes", "left_out"):
             content[name] = tuple(content[name])
         return Manifest(**content)
 

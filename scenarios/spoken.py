@@ -34,13 +34,13 @@ def left_out(plan: LoadPlan, operations: Collection[str]) -> tuple[LeftOut, ...]
     requests = _own_requests(plan) + plan.navigation
     found = []
     for index, activity in enumerate(plan.activities):
-        lacking = _lacking(activity, operations)
+        missing = lacking(activity, operations)
         rows = plan.activity == index
-        if lacking and rows.any():
+        if missing and rows.any():
             found.append(
                 LeftOut(
                     activity=activity.name,
-                    operations=lacking,
+                    operations=missing,
                     sessions=int(np.count_nonzero(rows)),
                     requests=int(requests[rows].sum()),
                 )
@@ -54,7 +54,7 @@ def spoken_part(plan: LoadPlan, operations: Collection[str]) -> LoadPlan:
     Where people cannot look around as the plan has it, they go straight to work. The same plan
     comes back when nothing is lacking.
     """
-    is_spoken = np.array([not _lacking(one, operations) for one in plan.activities])
+    is_spoken = np.array([not lacking(one, operations) for one in plan.activities])
     keeps_looking = set(NAVIGATION) <= set(operations)
     if is_spoken[plan.activity].all() and (keeps_looking or not plan.navigation.any()):
         return plan
@@ -92,7 +92,8 @@ def spoken_part(plan: LoadPlan, operations: Collection[str]) -> LoadPlan:
     )
 
 
-def _lacking(activity: Activity, operations: Collection[str]) -> tuple[str, ...]:
+def lacking(activity: Activity, operations: Collection[str]) -> tuple[str, ...]:
+    """Return what *activity* needs beyond *operations*."""
     needed = {name for variant in activity.variants for name in variant}
     return tuple(sorted(needed - set(operations)))
 

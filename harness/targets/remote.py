@@ -25,6 +25,8 @@ class RemoteTarget:
 
     url: str
     sessions_csv: Path | None = None
+    health_path: str = HEALTH_PATH
+    version_path: str = VERSION_PATH
     kind: str = "remote"
     access_tier: str = "T0"
     database_dsn: None = None
@@ -50,23 +52,23 @@ class RemoteTarget:
 
     def check_alive(self) -> None:
         """Two questions, bounded. Raises `BadSetup` naming what answered instead."""
-        health = _answer(self.url, HEALTH_PATH)
+        health = _answer(self.url, self.health_path)
         if health != 200:
             raise BadSetup(
-                what=f"GET {HEALTH_PATH} answered {health}, not 200",
+                what=f"GET {self.health_path} answered {health}, not 200",
                 where=self.url,
                 mend="see whether this is the ledger's address and whether the ledger is well",
             )
-        if not self.fingerprint():
+        if self.version_path and not self.fingerprint():
             raise BadSetup(
-                what=f"GET {VERSION_PATH} gives no JSON object with a `name`: another system",
+                what=f"GET {self.version_path} gives no JSON object with a `name`: another system",
                 where=self.url,
                 mend="name the ledger's own address, or its kind with --dialect",
             )
 
     def fingerprint(self) -> Mapping[str, str]:
         """Return what it says of itself, empty when it says nothing that can be read."""
-        return read_fingerprint(self.url)
+        return read_fingerprint(self.url, self.version_path) if self.version_path else {}
 
     def lost_because(self) -> str:
         """Return nothing: only its answers tell, and those are samples."""
@@ -76,7 +78,13 @@ class RemoteTarget:
         """Nothing was started, so nothing is stopped."""
 
 
-def remote_target(url: str, *, sessions_csv: Path | None) -> RemoteTarget:
+def remote_target(
+    url: str,
+    *,
+    sessions_csv: Path | None,
+    health_path: str = HEALTH_PATH,
+    version_path: str = VERSION_PATH,
+) -> RemoteTarget:
     """Check *url*'s form and the sessions file. Raises `BadSetup`. Sends nothing."""
     if sessions_csv is not None and not sessions_csv.is_file():
         raise BadSetup(
@@ -84,13 +92,18 @@ def remote_target(url: str, *, sessions_csv: Path | None) -> RemoteTarget:
             where=f"--sessions {sessions_csv}",
             mend="name a file with the columns account,token",
         )
-    return RemoteTarget(url=normal_url(url), sessions_csv=sessions_csv)
+    return RemoteTarget(
+        url=normal_url(url),
+        sessions_csv=sessions_csv,
+        health_path=health_path,
+        version_path=version_path,
+    )
 
 
-def read_fingerprint(url: str) -> Mapping[str, str]:
-    """Return `/version` as text by text, empty when it is not a JSON object with a `name`."""
+def read_fingerprint(url: str, path: str = VERSION_PATH) -> Mapping[str, str]:
+    """Return *path* as text by text, empty when it is not a JSON object with a `name`."""
     try:
-        content = ask(url, VERSION_PATH, timeout_s=HEALTH_LIMIT_S).json_object()
+        content = ask(url, path, timeout_s=HEALTH_LIMIT_S).json_object()
     except NoAnswer:
         return {}
     if content is None or not content.get("name"):

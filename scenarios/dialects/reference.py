@@ -105,7 +105,7 @@ class ReferenceDialect:
     """Speaks `contracts/ledger_api.yaml`."""
 
     operations = frozenset(OPERATIONS)
-    health_path = "/readyz"
+    health_path = "/healthz"
     version_path = "/version"
     has_books = True
 

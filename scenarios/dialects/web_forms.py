@@ -144,5 +144,7 @@ class WebFormsDialect(TableDialect):
         "post_into_closed_period": _new_paper("receipt", _receipt),
         "read_other_unit": _page("desk"),
         "post_to_other_unit": _new_paper("receipt", _receipt),
+        "submit_unbalanced_voucher": _new_paper("voucher", _voucher),
+        "submit_wrong_year": _new_paper("receipt", _receipt),
         "spend_over_budget": _new_paper("request", _budgeted),
     }  # fmt: skip

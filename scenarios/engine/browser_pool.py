@@ -61,6 +61,7 @@ class BrowserPool(Pool):
     def _evict(self) -> None:
         """Close the connection that was idle longest."""
         self.evicted_count += 1
+        self.retired_count += 1
         next(iter(self.idle)).close()
 
     def _opened(self, exchange: Exchange) -> Any:

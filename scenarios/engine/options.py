@@ -10,8 +10,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from scenarios.engine.order import BadLoadOrder, LoadOrder, read_order
+from scenarios.engine.order import CONNECTIONS, BadLoadOrder, LoadOrder, read_order
 from scenarios.levels import LEVELS
+from scenarios.networks import NETWORKS
 from scenarios.scenario import RETRIES, SCENARIOS, NotAScenario, chosen
 
 
@@ -38,7 +39,12 @@ def add_options(parser: Any) -> None:
     add("--monthend-seed", default=1, type=int, help="the same seed, the same plan")
     add("--monthend-sessions", default="", metavar="CSV",
         help="tokens of people already signed in (account,token)")  # fmt: skip
-    add("--monthend-dialect", default="reference", help="kind of system")
+    add("--monthend-dialect", default="reference",
+        help="kind of system: a built-in name, a module, or a file")  # fmt: skip
+    add("--monthend-connections", default="shared", choices=CONNECTIONS,
+        help="connections: shared by all (default), or each person's own")  # fmt: skip
+    add("--monthend-network", default="clean", choices=NETWORKS,
+        help="lossy: one unit in ten is behind a bad line")  # fmt: skip
     add("--monthend-out", default="", metavar="DIR", help="folder for the logs")
     add("--monthend-key-salt", default=0, type=int,
         help="new idempotency keys for a target that saw this seed before")  # fmt: skip
@@ -71,6 +77,8 @@ def order_from(options: Any, *, scenario: str) -> LoadOrder:
         demand=options.monthend_demand,
         duration_s=options.monthend_duration,
         dialect=options.monthend_dialect,
+        connections=options.monthend_connections,
+        network=options.monthend_network,
         sessions_csv=options.monthend_sessions,
         key_salt=options.monthend_key_salt,
         takes_over=not options.monthend_no_takeover,

@@ -15,6 +15,7 @@ import orjson
 from scenarios.demand import Demand
 from scenarios.dialects import BadDialect, load_dialect
 from scenarios.levels import LEVELS
+from scenarios.networks import NETWORKS
 from scenarios.population import Composition
 from scenarios.scenario import RETRIES, NotAScenario, chosen
 from scenarios.shares import Share
@@ -24,6 +25,7 @@ REQUEST_TIMEOUT_S: Final = 10.0
 DRAIN_S: Final = 10.0
 DURATION_S_MAX: Final = 7 * 24 * 3600.0
 PROCESSES_MAX: Final = 256
+CONNECTIONS: Final = ("shared", "browser")
 
 
 class BadLoadOrder(ValueError):
@@ -44,6 +46,8 @@ class LoadOrder:
     then, `rate_scale` and `send_writes` do. A spare process drives nothing until another is lost;
     `takes_over`: the share of a lost one is dealt to the others.
     `retries` "" leaves the manners to the scenario.
+    `connections`: "shared" by all, or each person's own as a "browser" holds them. `network`:
+    "clean", or "lossy" for the units that have such a line.
     """
 
     out_dir: Path
@@ -71,6 +75,8 @@ class LoadOrder:
     workload: str = ""
     rate_scale: float = 1.0
     send_writes: bool = False
+    connections: str = "shared"
+    network: str = "clean"
 
     def __post_init__(self) -> None:
         self._check("level", self.level in LEVELS, f"one of {', '.join(LEVELS)}")
@@ -90,6 +96,8 @@ class LoadOrder:
         self._check(
             "rate_scale", 0 < self.rate_scale <= RATE_SCALE_MAX, f"up to {RATE_SCALE_MAX:g}"
         )
+        self._check("connections", self.connections in CONNECTIONS, "shared or browser")
+        self._check("network", self.network in NETWORKS, f"one of {', '.join(NETWORKS)}")
         self._check("seed", -(2**63) <= self.seed < 2**63, "an integer of 64 bits")
 
     def _check_scenario(self) -> None:

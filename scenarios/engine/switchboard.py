@@ -30,8 +30,8 @@ class Switchboard:
     """All pools of one load process. *finished* and *guarded* are handed on to them.
 
     *connections*: "shared", as few as serve everybody, or "browser", each person's own. *lossy*:
-    units behind a bad line. An owner says who asks: `step.account`, `unit`, `seed`, and by
-    `sent_steps` and `extras` which of the session's requests it is.
+    units behind a bad line. An owner says who asks by `step.account`; it is the session, or has it
+    as `session` (`unit`, `seed`, and by `sent_steps` and `extras` which request it is).
     """
 
     def __init__(
@@ -72,10 +72,8 @@ class Switchboard:
 
         *limit_ns*: how long the answer may take; 0: as long as any other.
         """
-        is_errand = (
-            request.is_browsing or request.follow or (self._lossy and owner.unit in self._lossy)
-        )
-        if is_errand:
+        is_slow = self._lossy and _session_of(owner).unit in self._lossy
+        if is_slow or request.is_browsing or request.follow:
             return self._send_on_errand(request, owner, is_safe=is_safe, limit_ns=limit_ns)
         pool, payload = self.route(request)
         has_body = request.method != "HEAD"
@@ -106,7 +104,7 @@ class Switchboard:
 
     def passage(self, exchange: Exchange, request_bytes: int, hop: int) -> Passage | None:
         """Return what the person's line does to the next request; None on a clean line."""
-        session = exchange.owner
+        session = _session_of(exchange.owner)
         if session.unit not in self._lossy:
             return None
         number = (session.sent_steps * _ATTEMPTS_MAX + session.extras) * HOPS_MAX + hop
@@ -203,3 +201,8 @@ class Switchboard:
             )
             self._pools[address] = pool
         return pool
+
+
+def _session_of(owner: Any) -> Any:
+    """Return the session of *owner*: a second click belongs to one, all else is one."""
+    return getattr(owner, "session", owner)

@@ -289,6 +289,7 @@ class _Connection:
         """Break the connection as a bad line does; the exchange ends as far as it came."""
         has_left = self.is_connected and (self._encryption is None or self._encryption.is_ready)
         if self._watcher is not None:
+            self._pool.retired_count += 1
             self._socket.setsockopt(patched_socket.SOL_SOCKET, patched_socket.SO_LINGER, _ABORTIVE)
         self.give_up(Ending.BROKEN if has_left else Ending.NOTHING_SENT)
 

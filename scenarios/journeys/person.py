@@ -108,16 +108,17 @@ class Person:
 def sign_in(person: Person, pid: str) -> Generator[Step, Reply, Reply]:
     """Sign in through the identity provider; returns the reply with the token, or why not.
 
+    A system that names no address of a provider has a sign-in of its own: its form follows at once.
     Who fails for a passing reason begins anew a little later, up to `SIGN_IN_TRIES_MAX` times; the
     requests of another try are outside the plan. People who are signed in never notice.
     """
     reply = yield person.look("start_login")
     has_finished = False
     for attempt in range(1, SIGN_IN_TRIES_MAX + 1):
-        if reply.is_ok:
+        if reply.is_ok and reply.location.startswith(("http://", "https://")):
             reply = yield _at_provider(person, pid, reply.location)
         if reply.is_ok:
-            finish = person.look("finish_login")._replace(location=reply.location)
+            finish = person.look("finish_login")._replace(location=reply.location, pid=pid)
             reply = yield finish._replace(is_extra=has_finished)
             has_finished = True
         if reply.is_ok or reply.failure not in _PASSING or attempt == SIGN_IN_TRIES_MAX:

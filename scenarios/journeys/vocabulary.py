@@ -53,9 +53,10 @@ class Step(NamedTuple):
 
     `unit` is whose books are asked for, `account` who asks. `key` is the two halves of the
     idempotency key of a write, None for a read. `expects_refusal` marks a probe that a right ledger
-    refuses. `location` is an address an earlier reply named (sign-in only), `pid` the 13-digit
-    number the person gives the identity provider. `is_extra` marks a step outside the plan, such as
-    another try to sign in, which falls due `after_s` seconds after the answer before it.
+    refuses. `location` is an address an earlier reply named, or what its form must send back
+    (sign-in only), `pid` the 13-digit number the person gives the identity provider. `is_extra`
+    marks a step outside the plan, such as another try to sign in, which falls due `after_s` seconds
+    after the answer before it.
     """
 
     operation: str

@@ -22,7 +22,8 @@ from aiohttp import web
 
 SECRET = "lab-only"
 BUDGET_SATANG = 10**13
-DATE = re.compile(r"(\d\d)/(\d\d)/(25\d\d)")
+DATE = re.compile(r"(\d\d)/(\d\d)/(\d\d\d\d)")
+YEARS = ("2568", "2569")
 AMOUNT = re.compile(r"\d{1,3}(,\d{3})*\.\d\d")
 
 
@@ -188,6 +189,10 @@ class System:
                 raise web.HTTPBadRequest(text="not an amount")
         if int(re.sub(r"[,.]", "", fields.get("amount", "0"))) > BUDGET_SATANG:
             raise Refused("งบประมาณไม่พอ")
+        if date[3] not in YEARS:
+            raise Refused("ปีงบประมาณไม่ถูกต้อง")
+        if kind == "voucher" and not is_balanced(fields):
+            raise Refused("เดบิตไม่เท่ากับเครดิต")
         self.numbers[unit, kind] += 1
         number = self.numbers[unit, kind]
         self.papers.append({"unit": unit, "kind": kind, "number": number, "acts": []})
@@ -196,6 +201,16 @@ class System:
 
     async def control(self, request: web.Request) -> web.Response:
         return web.json_response({**self.counts, "signed_in": len(self.sessions)})
+
+
+def is_balanced(fields: dict[str, str]) -> bool:
+    """Add up lines like 1110101=1,000.00/0.00."""
+    total = 0
+    for name, text in fields.items():
+        if name.startswith("line"):
+            debit, credit = text.partition("=")[2].split("/")
+            total += int(re.sub(r"[,.]", "", debit)) - int(re.sub(r"[,.]", "", credit))
+    return total == 0
 
 
 def page(title: str, content: str) -> web.Response:

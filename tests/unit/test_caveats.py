@@ -237,7 +237,7 @@ def test_which_caveats_block_is_part_of_the_list() -> None:
     assert {name for name, kind in KINDS.items() if kind.voids_time} == {
         "generator_late", "generator_starved", "foreign_load", "load_lost", "not_offered",
         "run_interrupted", "clock_stepped", "doubts_unknown", "machine_paused", "samples_lost",
-        "littles_law", "plan_not_recorded", "keep_alive_lost",
+        "littles_law", "plan_not_recorded", "keep_alive_lost", "lossy_network",
     }  # fmt: skip
 
 
