@@ -261,7 +261,13 @@ class Fleet:
         self.switchboard.dispatch(request, owner, is_safe=is_safe, limit_ns=limit_ns)
 
     def _token_of(self, session: Session, account: int) -> str:
-        """Return the token of *account*, "" when it has to sign in first."""
+        """Return the token of *account*, "" when it has to sign in first.
+
+        What the target gave last counts, to whichever session: a new one may end an old one.
+        """
+        won = self._tokens.won.get(account)
+        if won is not None:
+            return won
         if session.token_account != account or not session.token:
             session.token = self._tokens.token(account)
             session.token_account = account
@@ -352,7 +358,7 @@ class Fleet:
             exchange.done_ns,
             session.number,
             session.unit,
-            len(answer.head) + len(answer.body),
+            len(answer.head) + len(answer.body) + exchange.unseen_bytes,
             self._operation_index[step.operation],
             answer.status,
             session.sent_steps - 1 if session.is_sent else session.sent_steps,

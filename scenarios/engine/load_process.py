@@ -33,6 +33,8 @@ from scenarios.engine.switchboard import Switchboard
 from scenarios.engine.tokens import TokenBook
 from scenarios.engine.vitals import Vitals
 from scenarios.engine.wire import SWEEP_INTERVAL_S
+from scenarios.networks import LOSSY, lossy_units
+from scenarios.population import build_population
 
 START_WAIT_S: Final = 120.0
 START_POLL_S: Final = 0.02
@@ -113,6 +115,8 @@ class LoadProcess:
                     connections_max=connections_max,
                     timeout_s=order.request_timeout_s,
                     tls=ssl.create_default_context(),
+                    connections=order.connections,
+                    lossy=_lossy_units(order),
                 ),
             )
             fleet.prepare()
@@ -199,6 +203,7 @@ class LoadProcess:
             connections_max=fleet.switchboard.connections_max,
             connections_opened=fleet.switchboard.connections_opened,
             closed_by_target=fleet.switchboard.closed_by_target,
+            connections_evicted=fleet.switchboard.evicted,
             connections_retired=fleet.switchboard.retired,
             resent=fleet.switchboard.resent,
             own_shortages=fleet.switchboard.own_shortages,
@@ -249,6 +254,13 @@ def _check_host(host: str) -> None:
             where=f"--host {host}",
             mend="give the address of the target, like http://127.0.0.1:8080",
         ) from error
+
+
+def _lossy_units(order: LoadOrder) -> frozenset[int]:
+    """Return the units that are behind a bad line in this run; a replayed workload has no units."""
+    if order.network != LOSSY or order.workload:
+        return frozenset()
+    return lossy_units(build_population(composition=order.composition, scale=order.scale))
 
 
 def _raise_descriptor_limit() -> int:

@@ -17,6 +17,7 @@ from scenarios.engine.order import BadLoadOrder, LoadOrder
 from scenarios.playbook import Playbook
 from scenarios.population import build_population
 from scenarios.scenario import SCENARIOS, manners_of
+from scenarios.spoken import spoken_part
 from scenarios.workload import BadWorkload, read_workload
 from scenarios.workload_plan import WorkloadTooLarge, plan_workload
 from scenarios.workload_playbook import workload_playbook
@@ -39,6 +40,8 @@ def planned(order: LoadOrder) -> tuple[Playbook, Dialect, str]:
         seed=order.seed,
         has_faults=order.has_faults,
     )
+    dialect = load_dialect(order.dialect)
+    plan = spoken_part(plan, dialect.operations)
     playbook = country_playbook(
         plan,
         population,
@@ -48,7 +51,7 @@ def planned(order: LoadOrder) -> tuple[Playbook, Dialect, str]:
         key_salt=order.key_salt,
         manners=manners_of(SCENARIOS[order.scenario], order.retries),
     )
-    return playbook, load_dialect(order.dialect), plan.sha256
+    return playbook, dialect, plan.sha256
 
 
 def _planned_replay(order: LoadOrder) -> tuple[Playbook, Dialect, str]:

@@ -14,15 +14,15 @@ from scenarios.engine.order import BadLoadOrder
 
 
 class TokenBook:
-    """Account -> token; "" for who has none."""
+    """Account -> token; "" for who has none. `won` are those given during the run, "" for lost."""
 
-    __slots__ = ("_accounts", "_ends", "_text", "_won")
+    __slots__ = ("_accounts", "_ends", "_text", "won")
 
     def __init__(self) -> None:
         self._accounts = np.empty(0, dtype=np.int64)
         self._ends = np.empty(0, dtype=np.int64)
         self._text = ""
-        self._won: dict[int, str] = {}
+        self.won: dict[int, str] = {}
 
     @classmethod
     def read(cls, path: Path) -> TokenBook:
@@ -50,7 +50,7 @@ class TokenBook:
 
     def token(self, account: int) -> str:
         """Return the token of *account*, "" when there is none."""
-        won = self._won.get(account)
+        won = self.won.get(account)
         if won is not None:
             return won
         place = int(self._accounts.searchsorted(account))
@@ -61,11 +61,11 @@ class TokenBook:
 
     def keep(self, account: int, token: str) -> None:
         """Remember the token that *account* just won."""
-        self._won[account] = token
+        self.won[account] = token
 
     def forget(self, account: int) -> None:
         """Have *account* sign in again."""
-        self._won[account] = ""
+        self.won[account] = ""
 
 
 def _account(path: Path, line: int, row: list[str]) -> int:

@@ -1,11 +1,12 @@
 """A small accounting system of pages and forms, as unlike the ledger's interface as can be.
 
-    python tests/fakes/web_form_system.py '{"parents": {"101234": 101000}}'
+    echo '{"parents": {"101234": 101000}}' | python tests/fakes/web_form_system.py
 
-prints {"url": ...} and serves until stdin closes. Session cookie, hidden token against forgery,
-form-encoded posts, a redirect after each, refusals as a red line with status 200, Buddhist dates,
-compressed pages. `parents` is unit -> parent: who may act where. `session_requests` ends a session
-after that many requests. GET /control/counts tells what happened.
+reads its behaviour from the first line of stdin, prints {"url": ...}, serves until stdin closes.
+Session cookie, hidden token against forgery, form-encoded posts, a redirect after each, refusals as
+a red line with status 200, Buddhist dates, compressed pages. `parents` is unit -> parent: who may
+act where. `session_requests` ends a session after that many requests. GET /control/counts tells
+what happened.
 """
 
 from __future__ import annotations
@@ -163,7 +164,7 @@ class System:
         raise web.HTTPSeeOther(f"/unit/{unit}/calendar")
 
     def handed_in(self, unit: int, fields: dict[str, str], carry_out: Any) -> web.Response:
-        once = fields.pop("_once")
+        once = fields.pop("_once", "") or secrets.token_hex(8)
         if once in self.once:
             earlier, paper = self.once[once]
             if earlier != fields:
@@ -262,4 +263,4 @@ async def serve(behaviour: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(json.loads(sys.argv[1]) if len(sys.argv) > 1 else {}))
+    asyncio.run(serve(json.loads(sys.stdin.readline() or "{}")))
