@@ -250,8 +250,11 @@ def test_requests_come_when_they_are_due(runs):
     waited_ms = np.median(sent["done_ns"] - sent["planned_ns"]) / 1e6
     assert 3.0 <= waited_ms < 30.0
     assert np.all(sent["sent_ns"] >= sent["planned_ns"])
-    assert np.all(sent["first_byte_ns"] >= sent["sent_ns"])
-    assert np.all(sent["done_ns"] >= sent["first_byte_ns"])
+    # A form may meet a door that has just been closed: then no byte of an answer came.
+    answered = sent[sent["failure"] != int(Failure.CONNECTION)]
+    assert len(answered) > 0.99 * len(sent)
+    assert np.all(answered["first_byte_ns"] >= answered["sent_ns"])
+    assert np.all(answered["done_ns"] >= answered["first_byte_ns"])
     first = rows[rows["attempt"] == 0]
     seconds = (first["planned_ns"] - header["t0_ns"]) // 1_000_000_000
     recorded = np.bincount(seconds, minlength=len(run.plan.planned_per_s))
