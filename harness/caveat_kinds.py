@@ -69,6 +69,16 @@ KINDS: Final[Mapping[str, Kind]] = {
         advice_th="ตรวจนาฬิกาและการพักเครื่อง แล้วทดสอบใหม่",
         advice_en="look for a suspended machine or a broken clock, and repeat",
     ),
+    "calibration_failed": Kind(
+        blocks=True, voids_time=True,
+        advice_th="แก้สาเหตุ แล้วรัน monthend calibrate จนผ่าน จึงทดสอบใหม่",
+        advice_en="find out why, run `monthend calibrate` until it is met, and repeat",
+    ),
+    "not_calibrated": Kind(
+        blocks=False, voids_time=False,
+        advice_th="รัน monthend calibrate บนเครื่องนี้ก่อนทดสอบ",
+        advice_en="run `monthend calibrate` on this machine before the run",
+    ),
     "target_lost": Kind(
         blocks=True, voids_time=False,
         advice_th="ดูบันทึกของระบบที่ถูกทดสอบ",

@@ -13,6 +13,7 @@ import numpy as np
 
 from contracts.records import Caveat
 from contracts.terms import Contract, OperationKind
+from harness.calibration.doubts import caveats_of_calibration
 from harness.caveat_kinds import caveat_of
 from harness.checks.money import unread_unit_count
 from harness.checks.readings import read_probe_ends
@@ -38,6 +39,7 @@ def caveats_of_load(recorded: Recorded, contract: Contract) -> tuple[Caveat, ...
         *_of_samples(recorded),
         *caveats_of_generator(recorded),
         *caveats_of_distribution(recorded),
+        *caveats_of_calibration(recorded.manifest),
         *_of_probes(recorded),
     )
 

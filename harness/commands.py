@@ -23,6 +23,7 @@ from contracts.terms import EXIT_STATUS, Contract, Verdict
 from harness.announcement import announce, exit_status, read_verdict
 from harness.calibration.course import calibrate as run_calibration
 from harness.calibration.course import extent_of
+from harness.calibration.record import Standing
 from harness.calibration.store import check_place, keep
 from harness.calibration.table import calibration_lines
 from harness.diagnosis.explain import explain as explain_run
@@ -284,7 +285,12 @@ def calibrate(arguments: argparse.Namespace) -> int:
     display.step("done")
     print(*calibration_lines(found), path, sep="\n")
     sys.stdout.flush()
-    return EXIT_STATUS[Verdict.MET if found.is_must_met else Verdict.BREACHED]
+    verdicts = {
+        Standing.MET: Verdict.MET,
+        Standing.FAILED: Verdict.BREACHED,
+        Standing.DISTURBED: Verdict.INCONCLUSIVE,
+    }
+    return EXIT_STATUS[verdicts[found.standing]]
 
 
 COMMANDS: Final[Mapping[str, Callable[[argparse.Namespace], int]]] = {

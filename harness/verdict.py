@@ -19,6 +19,8 @@ import orjson
 
 from contracts.records import FORMAT_VERSION, Bottleneck, Caveat, Phase
 from contracts.terms import EXIT_STATUS, Bilingual, Clause, Contract, Quantity, Verdict
+from harness.calibration.doubts import calibration_in
+from harness.calibration.record import Calibration
 from harness.caveat_kinds import KINDS
 from harness.caveats import (
     caveats_of_books,
@@ -66,6 +68,7 @@ class RunVerdict:
     caveats: tuple[Caveat, ...]
     bottlenecks: tuple[Bottleneck, ...]
     findings: tuple[Finding, ...]
+    calibration: Calibration | None
 
     @property
     def exit_status(self) -> int:
@@ -95,6 +98,7 @@ class RunVerdict:
                  "blocks": caveat.blocks}
                 for caveat in self.caveats
             ],
+            "calibration": self.calibration.content() if self.calibration else None,
             "bottlenecks": [
                 {"class": one.bottleneck_class, "place": one.place, "share": one.share,
                  "tier": one.tier, "confidence": one.confidence, "evidence": one.evidence}
@@ -172,6 +176,7 @@ def evaluate(
         caveats=tuple(caveats),
         bottlenecks=tuple(bottlenecks),
         findings=findings,
+        calibration=calibration_in(manifest),
     )
 
 

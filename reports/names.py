@@ -360,3 +360,25 @@ def fact_name(name: str) -> Bilingual:
 def role_name(name: str) -> Bilingual:
     """Return the words for a group of processes."""
     return _named(PROCESS_ROLES, name)
+
+
+DELAYS: Final = {
+    "plain": Bilingual(th="ตอบทันที", en="answered at once"),
+    "constant": Bilingual(th="ล่าช้าคงที่", en="constant delay"),
+    "exponential": Bilingual(th="ล่าช้าแบบเลขชี้กำลัง", en="exponential delay"),
+    "lognormal": Bilingual(th="ล่าช้าแบบล็อกนอร์มัล", en="lognormal delay"),
+    "bimodal": Bilingual(th="หนึ่งในร้อยช้าร้อยเท่า", en="one in a hundred 100 times slower"),
+    "shed": Bilingual(th="503 เป็นช่วง มี Retry-After", en="bursts of 503 with Retry-After"),
+    "unavailable": Bilingual(th="503 เป็นช่วง ไม่มี Retry-After", en="bursts of 503 without it"),
+    "drip": Bilingual(th="เนื้อหามาทีละส่วน", en="body in pieces"),
+    "reset_before": Bilingual(th="ตัดการเชื่อมต่อก่อนตอบ", en="reset before the answer"),
+    "reset_after": Bilingual(th="ตัดการเชื่อมต่อกลางคำตอบ", en="reset within the answer"),
+    "stall": Bilingual(th="เซิร์ฟเวอร์หยุดนิ่งเป็นช่วง", en="server stands still now and then"),
+    "mix": Bilingual(th="ทุกลักษณะรวมกัน", en="all kinds together"),
+}
+
+
+def delay_name(kind: str) -> Bilingual:
+    """Return the name of a kind of delay of the calibration, or the word itself."""
+    word = shown(kind, 40)
+    return DELAYS.get(kind, Bilingual(th=word, en=word))

@@ -18,6 +18,7 @@ from markupsafe import Markup, escape
 
 from contracts.terms import Bilingual
 from reports.formats import count, sentence, shown
+from reports.sections.calibration import calibration_section
 from reports.sections.clauses import METER_SHARE_MAX, clause_rows
 from reports.sections.diagnosis import diagnosis_section
 from reports.sections.faults import faults_section
@@ -65,6 +66,7 @@ def render(sources: Sources, lang: str) -> str:
             money=money_section(sources),
             faults=faults_section(sources),
             diagnosis=diagnosis_section(sources),
+            calibration=calibration_section(sources),
             record=record_section(sources),
             has_evidence=sources.has_evidence,
             verdicts=VERDICTS,
@@ -87,7 +89,15 @@ def _contents(*, has_load: bool, has_units: bool) -> list[tuple[str, Bilingual]]
         identifiers += ["arrivals", "failures"]
     if has_units:
         identifiers += ["units"]
-    identifiers += ["money", "faults", "bottlenecks", "profile", "repeat", "fingerprint"]
+    identifiers += [
+        "money",
+        "faults",
+        "bottlenecks",
+        "profile",
+        "calibration",
+        "repeat",
+        "fingerprint",
+    ]
     return [(identifier, say(f"to_{identifier}")) for identifier in identifiers]
 
 

@@ -135,6 +135,7 @@ SENTENCES: Final = _pairs({
     "to_faults": ("เหตุขัดข้อง", "Faults"),
     "to_bottlenecks": ("จุดรอคิว", "Bottlenecks"),
     "to_profile": ("โปรไฟล์", "Profile"),
+    "to_calibration": ("การสอบเทียบ", "Calibration"),
     "to_repeat": ("การทำซ้ำ", "Repeat"),
     "to_fingerprint": ("เครื่องและระบบ", "Machine"),
     # 1 Clauses.
@@ -473,11 +474,6 @@ SENTENCES: Final = _pairs({
     "machine": ("เครื่องที่ใช้ทดสอบ", "Machine"),
     "target_fingerprint": ("ระบบที่ทดสอบระบุตัวเองว่า", "The target says of itself"),
     "versions": ("รุ่นของซอฟต์แวร์", "Software versions"),
-    "calibration": ("การสอบเทียบเครื่องสร้างภาระงาน", "Calibration of the load generator"),
-    "calibration_missing": (
-        "ไม่มีผลการสอบเทียบเครื่องสร้างภาระงานในโฟลเดอร์นี้",
-        "No calibration of the load generator is in this folder.",
-    ),
     "load_processes": ("กระบวนการสร้างภาระงาน", "Load processes"),
     "nothing_recorded": ("ไม่มีบันทึก", "nothing recorded"),
     "footer": (
@@ -485,6 +481,64 @@ SENTENCES: Final = _pairs({
         "Made by monthend from the files of {run_id}; every number can be computed again from the "
         "raw records in that folder.",
     ),
+    # Calibration of the load generator.
+    "calibration_heading": (
+        "การสอบเทียบเครื่องสร้างภาระงาน", "Calibration of the load generator",
+    ),
+    "calibration_lead": (
+        "เวลาที่เครื่องสร้างภาระงานวัดได้ เทียบกับเวลาจริงที่เซิร์ฟเวอร์อ้างอิงบันทึกไว้เอง นับจากเวลาที่คำขอถึงกำหนด "
+        "บนเครื่องเดียวกับการทดสอบครั้งนี้",
+        "What the load generator measured, against the truth as a reference server logged it "
+        "itself, counted from when each request was due, on the machine of this run.",
+    ),
+    "calibration_missing": (
+        "ไม่มีผลการสอบเทียบเครื่องสร้างภาระงานในโฟลเดอร์นี้ ใช้คำสั่ง monthend calibrate ก่อนทดสอบ",
+        "No calibration of the load generator is in this folder; run `monthend calibrate` before "
+        "a run.",
+    ),
+    "calibration_met": (
+        "ผ่านเกณฑ์: p50, p99 และ p99.9 คลาดเคลื่อนไม่เกิน {share} หรือ {ms} ms และนับคำขอครบถ้วน",
+        "Within its budget: p50, p99 and p99.9 wrong by at most {share} or {ms} ms, and every "
+        "request counted as it happened.",
+    ),
+    "calibration_not_met": (
+        "ไม่ผ่านเกณฑ์ {share} หรือ {ms} ms ตัวเลขเวลาของเครื่องนี้จึงใช้ยืนยันมิได้",
+        "Not within its budget of {share} or {ms} ms: times measured on this machine cannot be "
+        "defended.",
+    ),
+    "calibration_disturbed": (
+        "มีโปรแกรมอื่นใช้เครื่องระหว่างการสอบเทียบ ({foreign} ของ CPU) จึงสรุปไม่ได้ "
+        "(เกณฑ์ {share} หรือ {ms} ms)",
+        "Others used the machine during the calibration ({foreign} of its CPU), so it decides "
+        "nothing (budget {share} or {ms} ms).",
+    ),
+    "calibrated_at": ("สอบเทียบเมื่อ", "Calibrated"),
+    "calibrated_machine": ("เครื่อง", "Machine"),
+    "calibrated_rate": ("อัตราสูงสุดที่ทันเวลา", "Highest true rate"),
+    "calibrated_rate_value": ("{rate} คำขอต่อวินาที", "{rate} requests per second"),
+    "calibrated_counts": ("คำขอที่เทียบกัน", "Requests compared"),
+    "calibrated_counts_value": (
+        "{planned} คำขอ สูญหาย {lost} ส่งซ้ำ {doubled} นับผิด {wrong}",
+        "{planned}; {lost} lost, {doubled} doubled, {wrong} counted otherwise than they happened",
+    ),
+    "calibration_errors": (
+        "ค่าที่วัดได้เทียบกับค่าจริง (มิลลิวินาที)", "Measured against true latency (ms)",
+    ),
+    "calibration_loads": (
+        "ตัวเครื่องสร้างภาระงานเอง", "The load generator itself",
+    ),
+    "column_delay": ("ลักษณะความล่าช้า", "Kind of delay"),
+    "column_share_of_highest": ("ร้อยละของอัตราสูงสุด", "Share of the highest rate"),
+    "column_true": ("{name} จริง", "{name} true"),
+    "column_measured": ("{name} ที่วัดได้", "{name} measured"),
+    "column_error": ("คลาดเคลื่อน", "Error"),
+    "column_rate": ("คำขอต่อวินาที", "Requests/s"),
+    "column_late_p50": ("ส่งช้า p50 (ms)", "Sent late, p50 (ms)"),
+    "column_late_p99": ("ส่งช้า p99 (ms)", "Sent late, p99 (ms)"),
+    "column_late_max": ("ส่งช้าที่สุด (ms)", "Sent late, max (ms)"),
+    "column_cpu_per_request": ("CPU ต่อคำขอ (µs)", "CPU per request (µs)"),
+    "column_cpu_share": ("CPU ของหนึ่งแกน", "CPU of one core"),
+    "column_memory": ("หน่วยความจำ (MB)", "Memory (MB)"),
     # Axes and marks of figures.
     "axis_time": (
         "เวลานับจากเริ่มภาระงาน (นาที:วินาที)", "Time since the start of the load (min:s)",

@@ -27,8 +27,8 @@ from harness.calibration.drive import Drive, Driven, drive, figures_between
 from harness.calibration.joining import Joined, join
 from harness.calibration.record import LATENESS_P99_MS_MAX, Calibration, LoadFigures, Row
 from harness.calibration.stairs import Stairs, highest_rate, lateness_p99_ms, stairs
-from harness.calibration.store import engine_sha256, this_machine
 from harness.failures import BadSetup, BrokenExperiment
+from harness.machine import engine_sha256, this_machine
 
 SHARES: Final = (0.1, 0.5, 0.9)
 # Mostly plain, so that there is a rate to speak of; the rare kinds still come by the hundred.
@@ -247,7 +247,13 @@ def _compare(
         ),
         folder,
     )
-    joined = join(driven.samples, driven.truth, driven.start_ns, t0_ns=driven.t0_ns)
+    joined = join(
+        driven.samples,
+        driven.truth,
+        driven.start_ns,
+        t0_ns=driven.t0_ns,
+        resent_told=driven.progress[-1]["resent"] if driven.progress else 0,
+    )
     loads = [_figures(stretch, driven, joined) for stretch in stretches]
     return _Compared(joined=joined, loads=tuple(loads), rows=rows_of(joined, stretches))
 

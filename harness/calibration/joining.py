@@ -44,13 +44,14 @@ class Counts:
     miscounted: int = 0  # another status or ending than the server's
     replanned: int = 0  # the sample's planned time is not the plan's
     impossible: int = 0  # answered before the server answered: the clocks do not agree
+    untold: int = 0  # sent again without the generator saying so, or the other way round
 
     @property
     def is_exact(self) -> bool:
         """Whether nothing was lost, doubled or counted otherwise than it happened."""
         return not any(
             (self.lost, self.doubled, self.unasked, self.unsent, self.miscounted,
-             self.replanned, self.impossible)
+             self.replanned, self.impossible, self.untold)
         )  # fmt: skip
 
 
@@ -71,10 +72,18 @@ class Joined:
     counts: Counts
 
 
-def join(samples: Records, truth: Records, start_ns: Int64, *, t0_ns: int) -> Joined:
+def join(
+    samples: Records,
+    truth: Records,
+    start_ns: Int64,
+    *,
+    t0_ns: int,
+    resent_told: int | None = None,
+) -> Joined:
     """Join *samples* (`SAMPLE_DTYPE`) and *truth* (`TRUTH_DTYPE`) of one load.
 
     *start_ns*: when each session's request was planned, from *t0_ns*; the index is its number.
+    *resent_told*: requests that the generator says it sent again; None where it could not say.
     """
     planned = len(start_ns)
     sent = samples[samples["sent_ns"] > 0]
@@ -92,10 +101,12 @@ def join(samples: Records, truth: Records, start_ns: Int64, *, t0_ns: int) -> Jo
     )
     mine, theirs = last_sent[mine_at], last_asked[theirs_at]
     planned_ns = start_ns[mine["session"]]
+    resent = int(np.count_nonzero(is_resend))
     counts = Counts(
         planned=planned,
         answered=int(np.count_nonzero(mine["status"] > 0)),
-        resent=int(np.count_nonzero(is_resend)),
+        resent=resent,
+        untold=0 if resent_told is None else abs(resent - resent_told),
         lost=int(np.count_nonzero((surplus > 0) & (sample_count == 0))),
         doubled=int(surplus[(surplus > 0) & (sample_count > 0)].sum()),
         unasked=-int(surplus[surplus < 0].sum()),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
+from enum import Enum
 from typing import Any, Final
 
 from harness.calibration.joining import Counts
@@ -19,9 +20,19 @@ FORMAT: Final = "monthend-calibration/1"
 MUST_MS, MUST_SHARE = 1.0, 0.02
 AIM_MS, AIM_SHARE = 0.5, 0.01
 LATENESS_P99_MS_MAX: Final = 5.0
+# As of a run: beyond the kernel's own work, what belongs to none of our processes is others'.
+FOREIGN_LIMIT_SHARE: Final = 0.25
 ROWS_MAX: Final = 200
 LOADS_MAX: Final = 50
 _COUNT_MAX: Final = 2**53
+
+
+class Standing(Enum):
+    """What a calibration is worth."""
+
+    MET = "met"  # the numbers of this machine can be defended
+    FAILED = "failed"  # they cannot
+    DISTURBED = "disturbed"  # the must was missed while others used the machine: nobody can say
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +123,14 @@ class Calibration:
         """Whether every row is within the aim."""
         return self._is_met(AIM_MS, AIM_SHARE)
 
+    @property
+    def standing(self) -> Standing:
+        """What the calibration is worth; counts that are wrong are no disturbance."""
+        if self.is_must_met:
+            return Standing.MET
+        is_disturbed = self.counts.is_exact and self.foreign_share > FOREIGN_LIMIT_SHARE
+        return Standing.DISTURBED if is_disturbed else Standing.FAILED
+
     def _is_met(self, limit_ms: float, limit_share: float) -> bool:
         return (
             bool(self.rows)
@@ -120,8 +139,12 @@ class Calibration:
         )
 
     def content(self) -> dict[str, Any]:
-        """Return the JSON content; `is_must_met` and `is_aim_met` stand in it for readers."""
-        judged = {"is_must_met": self.is_must_met, "is_aim_met": self.is_aim_met}
+        """Return the JSON content; what follows from the rest stands in it for readers."""
+        judged = {
+            "is_must_met": self.is_must_met,
+            "is_aim_met": self.is_aim_met,
+            "standing": self.standing.value,
+        }
         lists = {"loads": list(map(asdict, self.loads)), "rows": list(map(asdict, self.rows))}
         return {"format": FORMAT, **asdict(self), **lists, **judged}
 
@@ -143,7 +166,7 @@ def worst_errors(rows: Iterable[Row]) -> tuple[float, float]:
 
 def calibration_of(place: Place) -> Calibration:
     """Read a calibration from JSON. Raises `scenarios.strict_json.BadJson`."""
-    derived = ("format", "is_must_met", "is_aim_met")
+    derived = ("format", "is_must_met", "is_aim_met", "standing")
     found = place.fields((*(field.name for field in fields(Calibration)), *derived))
     if found["format"].text(100) != FORMAT:
         raise found["format"].refusal("another format", f"this release reads {FORMAT}")

@@ -1,17 +1,12 @@
 """Where calibrations are kept: one file per machine, the last one counts.
 
-A machine is its processor, cores, kernel and Python: what changes the numbers. The engine is a hash
-over its files, because a calibration says nothing about another engine. A file that cannot be read
-is treated as none, in one line.
+A file that cannot be read is treated as none, in one line.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
-import platform
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -19,39 +14,11 @@ import orjson
 
 from harness.calibration.record import Calibration, calibration_of
 from harness.failures import BadSetup, BrokenExperiment
-from harness.machine import cpu_model
-from harness.processes import PROJECT_ROOT
+from harness.machine import Machine
 from scenarios.strict_json import BadJson, parse_strictly, read_bounded
 
 FOLDER: Final = "calibrations"
 FILE_BYTES_MAX: Final = 1 << 20
-ENGINE: Final = Path("scenarios") / "engine"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Machine:
-    """What names this machine: `id` is 12 hex digits, `about` a line for people."""
-
-    id: str
-    about: str
-
-
-def this_machine() -> Machine:
-    """Return the machine that we run on."""
-    about = (
-        f"{cpu_model()}, {len(os.sched_getaffinity(0))} cores, "
-        f"{platform.system()} {platform.release()}, Python {platform.python_version()}"
-    )
-    return Machine(id=hashlib.sha256(about.encode()).hexdigest()[:12], about=about)
-
-
-def engine_sha256(root: Path = PROJECT_ROOT) -> str:
-    """Return the hash over path and content of every file of the engine, in a fixed order."""
-    total = hashlib.sha256()
-    for path in sorted((root / ENGINE).rglob("*.py")):
-        total.update(str(path.relative_to(root)).encode() + b"\0")
-        total.update(hashlib.sha256(path.read_bytes()).digest())
-    return total.hexdigest()
 
 
 def path_of(out: Path, machine: str) -> Path:

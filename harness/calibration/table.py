@@ -15,6 +15,7 @@ from harness.calibration.record import (
     Latencies,
     LoadFigures,
     Row,
+    Standing,
 )
 
 _MISSED_SHOWN: Final = 5
@@ -38,6 +39,7 @@ def calibration_lines(calibration: Calibration) -> list[str]:
         *_count_lines(calibration),
         _budget_line("must", MUST_MS, MUST_SHARE, calibration),
         _budget_line("aim", AIM_MS, AIM_SHARE, calibration),
+        *([_DISTURBED] if calibration.standing is Standing.DISTURBED else []),
     ]
 
 
@@ -53,6 +55,10 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     ]
 
 
+_DISTURBED: Final = (
+    "others used this machine meanwhile, so this says nothing about the generator: stop them, and "
+    "calibrate again"
+)
 _LOAD_HEADS: Final = (
     "load", "rate/s", "late p50", "p99", "max ms", "CPU us/request", "CPU", "MB", "connections",
     "truth's doubt p99 ms",
@@ -108,6 +114,7 @@ def _count_lines(calibration: Calibration) -> list[str]:
         "counted otherwise than they happened": counts.miscounted,
         "planned otherwise": counts.replanned,
         "answered before they were": counts.impossible,
+        "sent once more untold": counts.untold,
     }
     disagreed = ", ".join(f"{count:,} {name}" for name, count in wrong.items())
     return [agreed, f"of these {disagreed}"]

@@ -37,7 +37,6 @@ class RecordSection:
     machine: tuple[Entry, ...]
     fingerprint: tuple[Entry, ...]
     versions: tuple[Entry, ...]
-    calibration: tuple[Entry, ...]
     process_columns: tuple[str, ...]
     processes: tuple[tuple[str, ...], ...]
 
@@ -58,7 +57,6 @@ def record_section(sources: Sources) -> RecordSection:
         machine=_entries(manifest.machine),
         fingerprint=_entries(manifest.fingerprint),
         versions=_entries(manifest.versions),
-        calibration=_entries(manifest.calibration or {}),
         process_columns=tuple(shown(column, 40) for column in columns),
         processes=tuple(
             tuple(_value(process.get(column, "")) for column in columns)

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import yaml
 
+from harness.calibration.store import FOLDER as CALIBRATIONS
 from harness.processes import PROJECT_ROOT
 
 LIMIT_S = 100.0
@@ -39,7 +40,7 @@ class Command:
     @property
     def folder(self) -> Path:
         """The run folder that it wrote."""
-        folders = sorted(self.out.iterdir())
+        folders = [path for path in sorted(self.out.iterdir()) if path.name != CALIBRATIONS]
         assert len(folders) == 1, folders
         return folders[0]
 

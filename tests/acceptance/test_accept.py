@@ -2,31 +2,53 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 
+from harness.calibration.record import Calibration
+from harness.calibration.store import keep
 from harness.cli import main
+from harness.machine import engine_sha256, this_machine
 from harness.run_folder import RunFolder
 from tests.acceptance.conftest import Command, Start
+from tests.fakes.calibrations import calibration
 
 VERDICT_KEYS = {
     "verdict", "scale", "level", "target", "contract", "clauses", "caveats", "bottlenecks",
-    "not_tested",
+    "not_tested", "calibration",
 }  # fmt: skip
 CLAUSE_KEYS = {"id", "verdict", "value", "limit", "unit", "operation", "sample_count", "reason"}
 
 
 @pytest.fixture(scope="module")
-def accepted(start: Start, small_contract: Path) -> Command:
+def calibrated() -> Calibration:
+    """A calibration of this machine and engine, as `monthend calibrate` would have kept it."""
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    return replace(
+        calibration(calibrated_at=now), machine=this_machine().id, engine_sha256=engine_sha256()
+    )
+
+
+@pytest.fixture(scope="module")
+def accepted(
+    start: Start,
+    small_contract: Path,
+    calibrated: Calibration,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Command:
+    out = tmp_path_factory.mktemp("runs")
+    keep(calibrated, out)
     command = start(
         "accept", "--scale", "0.02", "--duration", "24", "--contract", str(small_contract),
-        "--faults", "worker_kill", "--seed", "7", "--lang", "en",
+        "--faults", "worker_kill", "--seed", "7", "--lang", "en", out=out,
     )  # fmt: skip
     command.finish()
     return command
@@ -50,6 +72,13 @@ def test_a_healthy_ledger_is_not_found_in_breach(
         blocked = [caveat["id"] for caveat in verdict["caveats"]]
         doubtful = [c["id"] for c in verdict["clauses"] if c["verdict"] == "INCONCLUSIVE"]
         assert blocked or doubtful, "an INCONCLUSIVE verdict says why"
+
+
+def test_the_verdict_carries_the_last_calibration_of_this_machine(
+    verdict: dict[str, Any], calibrated: Calibration
+) -> None:
+    assert verdict["calibration"] == calibrated.content()
+    assert "not_calibrated" not in {caveat["id"] for caveat in verdict["caveats"]}
 
 
 def test_money_was_judged_and_found_right(verdict: dict[str, Any]) -> None:

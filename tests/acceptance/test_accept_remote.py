@@ -8,7 +8,9 @@ from pathlib import Path
 import orjson
 import pytest
 
+from harness.calibration.store import path_of
 from harness.cli import main
+from harness.machine import this_machine
 from harness.processes import is_alive
 from harness.run_folder import RunFolder
 from tests.acceptance.conftest import Command, Start
@@ -27,10 +29,20 @@ def running(start: Start) -> Command:
 
 
 @pytest.fixture(scope="module")
-def run(start: Start, running: Command, small_contract: Path) -> Command:
+def run(
+    start: Start,
+    running: Command,
+    small_contract: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Command:
+    out = tmp_path_factory.mktemp("runs")
+    broken = path_of(out, this_machine().id)
+    broken.parent.mkdir()
+    broken.write_bytes(b'{"format": "monthend-calibration/1", "rows": [')
     command = start(
         "run", "--target", running.addresses["url"], "--sessions", running.addresses["sessions"],
         "--scale", "0.005", "--duration", "10", "--contract", str(small_contract),
+        out=out,
     )  # fmt: skip
     command.finish()
     return command
@@ -48,6 +60,14 @@ def test_it_is_loaded_judged_and_left_running(run: Command, running: Command) ->
     assert manifest.fingerprint["name"] == "reference-ledger"
     run.await_no_children()
     assert running.process.poll() is None
+
+
+def test_a_broken_calibration_is_one_line_and_counts_as_none(run: Command) -> None:
+    said = [line for line in run.complaints if "calibration" in line]
+
+    assert len(said) == 1
+    assert "the last calibration is not used" in said[0]
+    assert RunFolder(run.folder).read_manifest().calibration is None
 
 
 def test_faults_on_a_target_that_runs_elsewhere_are_refused(start: Start, running: Command) -> None:

@@ -13,6 +13,7 @@ from harness.calibration.record import Calibration, Latencies, LoadFigures, Row
 from harness.calibration.truth_log import TRUTH_DTYPE, Ending, Records
 from harness.columns import Int64
 
+ENGINE = "e" * 64
 T0_NS = 5_000_000_000_000
 WIRE_NS = 80_000  # from the server's last byte to the generator's done
 
@@ -86,13 +87,18 @@ def latencies(scale: float = 1.0) -> Latencies:
     return Latencies(p50=1.0 * scale, p99=10.0 * scale, p999=50.0 * scale, longest=100.0 * scale)
 
 
-def calibration(*, factor: float = 1.001, counts: Counts | None = None) -> Calibration:
+def calibration(
+    *,
+    factor: float = 1.001,
+    counts: Counts | None = None,
+    calibrated_at: str = "2025-12-01T08:00:00+00:00",
+) -> Calibration:
     """Return a calibration whose measured percentiles are *factor* times the true ones."""
     return Calibration(
         machine="0123456789ab",
         about_machine="a test's machine, 2 cores",
-        engine_sha256="e" * 64,
-        calibrated_at="2025-12-01T08:00:00+00:00",
+        engine_sha256=ENGINE,
+        calibrated_at=calibrated_at,
         is_quick=True,
         duration_s=20.0,
         rate_max_per_s=8000.0,

@@ -24,6 +24,7 @@ from contracts.terms import Clause, Contract, Quantity
 from harness.run_folder import Manifest, RunFolder
 from scenarios.demand import OPERATIONS
 from scenarios.population import build_population
+from tests.fakes.calibrations import ENGINE, calibration
 
 CONTRACT_FILE = Path(__file__).parents[2] / "contracts" / "new_elaas.yaml"
 T0_NS = 5_000_000_000_000
@@ -99,7 +100,7 @@ def manifest_of(wanted: Wanted, run_id: str) -> Manifest:
         run_id=run_id,
         created_at="2026-11-23T06:30:00+00:00",
         command=("monthend", "accept", "--scale", str(wanted.scale), "--seed", str(wanted.seed)),
-        versions={"monthend": "0.1.0", "python": "3.11.7", "postgresql": "18.1"},
+        versions={"monthend": "0.1.0", "python": "3.11.7", "engine_sha256": ENGINE},
         machine={"cpu": "Example CPU", "cores": 2, "memory_bytes": 25_769_803_776, "kernel": "6.1"},
         seed=wanted.seed,
         scale=wanted.scale,
@@ -132,7 +133,7 @@ def manifest_of(wanted: Wanted, run_id: str) -> Manifest:
         phases=tuple(phases),
         load_processes=({"process": 0, "cpu_share": 0.31, "rss_bytes": 91_000_000},),
         ended="completed",
-        calibration={"latency_ms_p50_error": 0.08, "latency_ms_p99_error": 0.4},
+        calibration=calibration(calibrated_at="2026-11-20T06:00:00+00:00").content(),
     )  # fmt: skip
 
 

@@ -29,6 +29,7 @@ from contracts.records import (
     Phase,
 )
 from harness.run_folder import Manifest, RunFolder
+from tests.fakes.calibrations import ENGINE, calibration
 from tests.fakes.judge_contract import SHA
 from tests.fakes.small_ledger import BANK, CASH, KINDS, LINES, MS, T0, Row, S, SmallLedger, Work
 
@@ -198,8 +199,8 @@ def manifest_of(units: int, sessions: int, planned: Mapping[str, int]) -> Manife
     per_s = [PEAK_PER_S if 30 <= second < 60 else STEADY_PER_S for second in range(120)]
     return Manifest(
         run_id="fake", created_at="2026-11-23T06:00:00Z", command=("monthend", "accept"),
-        versions={"monthend": "0.1.0"}, machine={"cores": 2}, seed=7, scale=1.0, level="L2",
-        demand="base", composition="A", duration_s=120.0, think_scale=0.03,
+        versions={"monthend": "0.1.0", "engine_sha256": ENGINE}, machine={"cores": 2}, seed=7,
+        scale=1.0, level="L2", demand="base", composition="A", duration_s=120.0, think_scale=0.03,
         business_date="2025-12-01", workers=1, contract_id="fake", contract_sha256=SHA,
         population_units=units, population_accounts=units * 3, population_sha256="p" * 64,
         plan_sha256="q" * 64, planned_sessions=sessions, planned_requests=sum(per_s),
@@ -209,6 +210,7 @@ def manifest_of(units: int, sessions: int, planned: Mapping[str, int]) -> Manife
                      "synchronous_commit": "on"},
         faults_requested=("worker_kill",), t0_ns=T0, phases=PHASES,
         load_processes=({"index": 0},), ended="completed",
+        calibration=calibration(calibrated_at="2026-11-20T06:00:00+00:00").content(),
     )  # fmt: skip
 
 

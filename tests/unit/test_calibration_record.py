@@ -25,16 +25,10 @@ from harness.calibration.drive import figures_between
 from harness.calibration.joining import Counts, Joined
 from harness.calibration.record import Calibration, Row, calibration_of, worst_errors
 from harness.calibration.stairs import Stairs, highest_rate, stairs
-from harness.calibration.store import (
-    Machine,
-    check_place,
-    engine_sha256,
-    keep,
-    last_calibration,
-    this_machine,
-)
+from harness.calibration.store import check_place, keep, last_calibration
 from harness.calibration.table import aligned, calibration_lines
 from harness.failures import BadSetup
+from harness.machine import Machine, engine_sha256, this_machine
 from scenarios.strict_json import BadJson, Place, parse_strictly
 from tests.fakes.calibrations import TwoRecords, calibration, latencies
 
@@ -151,7 +145,7 @@ def test_nothing_compared_is_nothing_met() -> None:
 
 
 @pytest.mark.parametrize("name", ["lost", "doubled", "unasked", "unsent", "miscounted",
-                                  "replanned", "impossible"])  # fmt: skip
+                                  "replanned", "impossible", "untold"])  # fmt: skip
 def test_one_request_that_is_counted_wrong_fails_the_must(name: str) -> None:
     counts = Counts(**{"planned": 10, "answered": 9, "resent": 0, name: 1})
 

@@ -308,6 +308,42 @@ def test_the_run_can_be_repeated_from_the_page(whole: Path, pages: dict[str, str
         assert value in text
 
 
+def test_the_calibration_shows_measured_against_true(pages: dict[str, str]) -> None:
+    english, thai = visible(pages["en"], "en"), visible(pages["th"], "th")
+
+    assert "Calibration of the load generator" in english
+    assert "Within its budget" in english
+    assert "8,000 requests per second" in english
+    assert "ผ่านเกณฑ์: p50, p99 และ p99.9" in thai
+    for shown_in, kind in ((english, "exponential delay"), (thai, "ล่าช้าแบบเลขชี้กำลัง")):
+        row = re.search(rf"{kind}(?: +[\d.,%]+){{12}}", shown_in.replace("+", ""))
+        assert row is not None
+        assert row[0].split()[-9:] == [
+            "1.00", "1.00", "0.00", "10.00", "10.01", "0.01", "50.00", "50.05", "0.05",
+        ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("edit", "sentence"),
+    [
+        (lambda found: {**found, "rows": "<b>"}, "No calibration of the load generator"),
+        (lambda found: None, "No calibration of the load generator"),
+        (lambda found: {**found, "counts": {**found["counts"], "lost": 1}},
+         "times measured on this machine cannot be defended"),
+        (lambda found: {**found, "foreign_share": 0.9,
+                        "rows": [{**row, "measured_ms": {**row["measured_ms"], "p50": 5.0}}
+                                 for row in found["rows"]]},
+         "Others used the machine during the calibration"),
+    ],
+)  # fmt: skip
+def test_a_calibration_that_proves_nothing_says_so(
+    bare: Path, edit: Callable[[Any], Any], sentence: str
+) -> None:
+    change(bare / "manifest.json", lambda m: {**m, "calibration": edit(m["calibration"])})
+
+    assert sentence in visible(page(bare, "en"), "en")
+
+
 def test_a_changed_contract_is_noticed(bare: Path) -> None:
     with (bare / "contract.yaml").open("a", encoding="utf-8") as file:
         file.write("# loosened\n")
