@@ -32,6 +32,7 @@ class OperationKind(StrEnum):
     REPORT = "report"
     LOGIN = "login"
     EXPORT = "export"
+    IMPORT = "import"  # the upload of a file of documents: longer than a posting, and no posting
     PROVIDER = "provider"  # the identity provider's own answer: recorded, not charged to the target
     PROBE = "probe"  # a request that must be refused (another unit's books, a closed period)
 

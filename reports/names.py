@@ -25,6 +25,7 @@ KINDS: Final = {
     "report": _pair("ออกรายงาน", "Reports"),
     "login": _pair("เข้าสู่ระบบ", "Signing in"),
     "export": _pair("ส่งออกสมุดบัญชี", "Export of books"),
+    "import": _pair("นำเข้าบัญชีย้อนหลัง", "Upload of back-dated books"),
     "provider": _pair("ผู้ให้บริการยืนยันตัวตน", "Identity provider"),
     "probe": _pair("คำขอที่ระบบต้องปฏิเสธ", "Requests that must be refused"),
 }
@@ -201,6 +202,11 @@ OPERATIONS: Final = {
     "create_journal_voucher": _pair("บันทึกใบผ่านรายการบัญชี", "Post a journal voucher"),
     "create_budget_transfer": _pair("โอนงบประมาณ", "Transfer budget"),
     "close_period": _pair("ปิดบัญชีประจำเดือน", "Close the month"),
+    "upload_books": _pair("ส่งไฟล์บัญชีย้อนหลัง", "Upload back-dated books"),
+    "upload_malformed_books": _pair("ส่งไฟล์บัญชีที่มีแถวผิด", "Upload books with a wrong row"),
+    "view_import": _pair("ดูสถานะการนำเข้า", "Look how far an import is"),
+    "view_refused_import": _pair("ดูผลการนำเข้าที่ต้องถูกปฏิเสธ",
+                                 "Look at an import that must be refused"),
     "post_into_closed_period": _pair("บันทึกลงงวดที่ปิดแล้ว (ต้องถูกปฏิเสธ)",
                                      "Post into a closed period (must be refused)"),
     "read_other_unit": _pair("อ่านสมุดของหน่วยอื่น (ต้องถูกปฏิเสธ)",
@@ -228,6 +234,8 @@ DOCUMENT_KINDS: Final = {
     "journal_voucher": _pair("ใบผ่านรายการบัญชี", "Journal voucher"),
     "budget_transfer": _pair("การโอนงบประมาณ", "Budget transfer"),
     "period_close": _pair("การปิดบัญชี", "Period close"),
+    "books_import": _pair("ไฟล์บัญชีย้อนหลัง", "File of back-dated books"),
+    "back_dated_payment": _pair("ฎีกาที่จ่ายแล้ว (ย้อนหลัง)", "Back-dated payment"),
 }
 
 # Classes of bottleneck by the ids of the diagnosis; its evidence sentence says the rest.

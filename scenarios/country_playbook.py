@@ -11,7 +11,14 @@ import numpy as np
 from contracts.terms import OperationKind
 from scenarios.arrivals import LoadPlan
 from scenarios.chance import mix
-from scenarios.demand import OPERATIONS, Activity, pace_of, requests_of
+from scenarios.demand import (
+    BACKLOG_DOCUMENTS_PER_SAO,
+    OPERATIONS,
+    WHALE_DOCUMENTS,
+    Activity,
+    pace_of,
+    requests_of,
+)
 from scenarios.journeys.casting import Casting
 from scenarios.journeys.catalogue import begin
 from scenarios.journeys.person import Person, sign_in
@@ -91,6 +98,15 @@ class CountryPlaybook:
         waiting = np.union1d(rows[begun:], joined)  # a row of the plan: in order of start
         return replace(self, **_columns(self.plan, np.concatenate([rows[:begun], waiting])))
 
+    def _documents(self, activity: str, unit: int) -> int:
+        """Return how many papers a file holds: all of a short run is short, files like pauses."""
+        if activity == "import_whale":
+            return round(WHALE_DOCUMENTS * self.think_scale)
+        if activity not in ("import_backlog", "import_malformed"):
+            return 0
+        weight = self.casting.weight(unit)
+        return round(BACKLOG_DOCUMENTS_PER_SAO * weight * self.think_scale)
+
     def _activity(self, row: int) -> Activity:
         return self.activities[self.activity[row]]
 
@@ -105,6 +121,7 @@ class CountryPlaybook:
             crew=crew,
             pid=self.casting.pid(crew.visitor) if activity.is_sign_in else "",
             stranger_unit=self.casting.stranger_unit(crew.clerk, seed) if is_curious else 0,
+            documents=self._documents(activity.name, unit),
             day=self.day,
             seed=seed,
             key_seed=self.key_seed,

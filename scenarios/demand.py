@@ -64,6 +64,10 @@ THINK_S: Final = 20.0
 # A person scans a code and confirms on the phone: 10 to 40 s (facts/domain.md §6.1), drawn here
 # from half to one and a half times the mean.
 HUMAN_DELAY_S: Final = 25.0
+# Six months of an SAO's documents, by the estimate of 358 a month (facts/domain.md §4.5), and the
+# one file of about 200,000 rows that a run sends as well.
+BACKLOG_DOCUMENTS_PER_SAO: Final = 2148
+WHALE_DOCUMENTS: Final = 168_000
 NAVIGATION_SHARE: Final = Range(0.10, 0.20, 0.30)  # requests that lead nowhere, per useful request
 ACCOUNTS_ACTIVE_PER_SAO: Final = Range(3, 5, 6)
 SESSIONS_PER_ACCOUNT_DAY: Final = Range(1.2, 1.5, 2.0)
@@ -100,6 +104,10 @@ OPERATIONS: Final[dict[str, OperationKind]] = {
     "create_journal_voucher": OperationKind.POST,
     "create_budget_transfer": OperationKind.POST,
     "close_period": OperationKind.POST,
+    "upload_books": OperationKind.IMPORT,
+    "upload_malformed_books": OperationKind.IMPORT,
+    "view_import": OperationKind.READ,
+    "view_refused_import": OperationKind.READ,
     "post_into_closed_period": OperationKind.PROBE,
     "read_other_unit": OperationKind.PROBE,
     "post_to_other_unit": OperationKind.PROBE,
@@ -255,6 +263,19 @@ ACTIVITIES: Final[tuple[Activity, ...]] = (
         name="overspend", role="clerk", per_sao_month=_NONE, variants=(("spend_over_budget",),),
     ),
     # What only some scenarios plan.
+    Activity(
+        name="import_backlog", role="director", per_sao_month=_NONE,
+        documents=BACKLOG_DOCUMENTS_PER_SAO,
+        variants=(("upload_books", *("view_import",) * 10),),
+    ),
+    Activity(
+        name="import_whale", role="director", per_sao_month=_NONE,
+        variants=(("upload_books", *("view_import",) * 10),),
+    ),
+    Activity(
+        name="import_malformed", role="director", per_sao_month=_NONE,
+        variants=(("upload_malformed_books", *("view_import",) * 9, "view_refused_import"),),
+    ),
     Activity(
         name="morning_login", role="each", per_sao_month=_NONE, is_burst=True,
         human_delay_s=HUMAN_DELAY_S, variants=(_LOGIN,),

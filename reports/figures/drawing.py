@@ -41,6 +41,7 @@ KIND_COLOURS: Final = {
     "report": "#5d4a99",
     "login": "#1d7357",
     "export": "#7d6312",
+    "import": "#2f6f86",
     "provider": "#5b6875",
     "probe": "#8a3d6b",
 }

@@ -37,7 +37,7 @@ from reports.names import kind_name
 from reports.wording import say
 
 # Order of the panels: what people wait for first.
-PANEL_KINDS: Final = ("read", "post", "report", "login", "export")
+PANEL_KINDS: Final = ("read", "post", "report", "login", "export", "import")
 LINES: Final = (("p50_ms", 1.0, 0.55), ("p95_ms", 1.3, 0.8), ("p99_ms", 1.7, 1.0))
 
 _PANEL_PT: Final = 92.0

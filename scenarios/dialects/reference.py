@@ -16,10 +16,12 @@ import orjson
 
 from contracts.records import Failure, Outcome
 from scenarios.demand import OPERATIONS
+from scenarios.dialects.bodies import json_body
 from scenarios.dialects.interface import Answer, BookColumns, Request
 from scenarios.dialects.reference_books import parse_books
 from scenarios.dialects.reference_papers import PAPERS
-from scenarios.journeys.forms import Approval, Check, Form, PeriodClose
+from scenarios.dialects.reference_sheet import upload_body
+from scenarios.journeys.forms import Approval, BackDatedBooks, Check, Form, PeriodClose
 from scenarios.journeys.person import PAYEES
 from scenarios.journeys.vocabulary import Reply, Step
 from scenarios.outcomes import Ending, classify
@@ -49,6 +51,8 @@ _READS: Final[dict[str, Callable[[Step], str]]] = {
         f"/provinces/{step.unit // UNITS_PER_PROVINCE}/closing-status?period={step.period}"
     ),
     "read_other_unit": lambda step: f"/units/{step.unit}/overview",
+    "view_import": lambda step: path_on_target(step.location),
+    "view_refused_import": lambda step: path_on_target(step.location),
 }
 # What a read of a unit's books must list, besides naming the unit.
 _LISTED: Final = {
@@ -118,17 +122,15 @@ class ReferenceDialect:
         if step.form is None:
             return Request(method="GET", target=_READS[step.operation](step), headers=authorization)
         assert step.key is not None
-        paper = PAPERS[type(step.form)]
-        return Request(
-            method="POST",
-            target=paper.path(step.unit, step.form),
-            headers=(
-                *authorization,
-                ("Idempotency-Key", _uuid_text(step.key)),
-                ("Content-Type", "application/json"),
-            ),
-            body=orjson.dumps(paper.body(step.form)),
-        )
+        if isinstance(step.form, BackDatedBooks):
+            target = f"/units/{step.unit}/imports"
+            content_type, body = upload_body(step.form)
+        else:
+            paper = PAPERS[type(step.form)]
+            target = paper.path(step.unit, step.form)
+            content_type, body = json_body(paper.body(step.form))
+        headers = (("Idempotency-Key", _uuid_text(step.key)), ("Content-Type", content_type))
+        return Request(method="POST", target=target, headers=(*authorization, *headers), body=body)
 
     def reply(self, step: Step, answer: Answer) -> Reply:
         """Say what *answer* means for *step*; never raises, whatever the target sent."""
@@ -139,6 +141,10 @@ class ReferenceDialect:
             return _probe_reply(step, answer)
         if step.operation in _REDIRECTS:
             return _redirect_reply(answer)
+        if isinstance(step.form, BackDatedBooks):
+            return _upload_reply(step, answer)
+        if step.settles is not None:
+            return _import_reply(step, step.settles, answer)
         if step.form is not None:
             return _paper_reply(step, step.form, answer)
         return _read_reply(step, answer)
@@ -275,6 +281,54 @@ def _paper_reply(step: Step, form: Form, answer: Answer) -> Reply:
         status=answer.status,
         document=document,
         number=number,
+    )
+
+
+def _upload_reply(step: Step, answer: Answer) -> Reply:
+    """Reply to an upload: what was taken in is neither in the books nor out of them yet."""
+    if answer.status != 202:
+        return _unlike_expected(step, answer)
+    location = answer.header("Location") or ""
+    is_right = f"/units/{step.unit}/imports/" in location and location.isascii()
+    return Reply(
+        outcome=Outcome.OK,
+        failure=Failure.NONE if is_right else Failure.WRONG_ANSWER,
+        status=202,
+        location=location,
+        settled=Outcome.INDEFINITE,
+    )
+
+
+# What the state of an import says about its file.
+_SETTLED: Final = {
+    "received": Outcome.INDEFINITE,
+    "checking": Outcome.INDEFINITE,
+    "posting": Outcome.INDEFINITE,
+    "refused": Outcome.REFUSED,
+    "done": Outcome.OK,
+}
+
+
+def _import_reply(step: Step, upload: Step, answer: Answer) -> Reply:
+    """Reply to a look at an import: a sound file must not be refused, another not be done."""
+    if answer.status != 200:
+        return _unlike_expected(step, answer)
+    assert isinstance(upload.form, BackDatedBooks)
+    values = _json_object(answer.body) or {}
+    settled = _SETTLED.get(str(values.get("state")))
+    is_right = settled is not None and values.get("unit") == step.unit
+    if step.operation == "view_refused_import":
+        is_right = is_right and settled is Outcome.REFUSED
+    elif upload.form.is_sound:
+        is_right = is_right and settled is not Outcome.REFUSED
+    if settled is Outcome.OK:
+        is_right = is_right and values.get("documents_posted") == upload.form.documents
+    return Reply(
+        outcome=Outcome.OK,
+        failure=Failure.NONE if is_right else Failure.WRONG_ANSWER,
+        status=200,
+        values=values,
+        settled=settled,
     )
 
 

@@ -310,6 +310,8 @@ class Fleet:
         self._record(session, step, exchange, reply, session.due_ns, session.attempt)
         if session.submission is not None:
             self._submissions.close(session.submission, reply, exchange.done_ns)
+        elif step.settles is not None:
+            self._submissions.settle(step.settles, reply, exchange.done_ns)
         if twin is None:
             self._go_on(session, step, reply, exchange.done_ns)
         elif twin.is_over:

@@ -179,6 +179,10 @@ class OperationLog:
             )
         )  # fmt: skip
 
+    def add_many(self, records: npt.NDArray[np.void]) -> None:
+        """Write *records*, which are of `OPERATION_DTYPE`, through at once."""
+        self._log.write(records.tobytes())
+
     def close(self) -> None:
         """Close. Idempotent."""
         self._log.close()

@@ -63,6 +63,10 @@ class Casting:
             first = actors.director
         return Crew(first, visitor, clerk, actors.checker, actors.approver, actors.director)
 
+    def weight(self, unit: int) -> float:
+        """Return how many SAOs' work *unit* has."""
+        return self._population.unit(unit).weight
+
     def pid(self, account: int) -> str:
         """Return the 13-digit number that *account* gives the identity provider."""
         return synthetic_pid(account)

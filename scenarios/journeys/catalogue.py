@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from scenarios.demand import navigation_operations
-from scenarios.journeys import clerk, finance_director, newcomer, provincial_office
+from scenarios.journeys import backlog, clerk, finance_director, newcomer, provincial_office
 from scenarios.journeys.person import Person
 from scenarios.journeys.vocabulary import Journey, Visit
 
@@ -27,6 +27,9 @@ JOURNEYS: Final[dict[str, Callable[[Visit], Journey]]] = {
     "login": clerk.log_in,
     "browse": clerk.browse,
     "month_close": finance_director.close_month,
+    "import_backlog": backlog.import_backlog,
+    "import_whale": backlog.import_backlog,
+    "import_malformed": backlog.import_malformed,
     "provincial_refresh": provincial_office.refresh_dashboard,
     "curious": clerk.pry,
     "overspend": clerk.overspend,

@@ -39,6 +39,8 @@ class MoneyKind(StrEnum):
     JOURNAL_VOUCHER = "journal_voucher"
     BUDGET_TRANSFER = "budget_transfer"
     PERIOD_CLOSE = "period_close"
+    BOOKS_IMPORT = "books_import"
+    BACK_DATED_PAYMENT = "back_dated_payment"
 
 
 KIND_INDEX: Final = {kind: index for index, kind in enumerate(MoneyKind)}
@@ -162,6 +164,35 @@ class PeriodClose:
     period: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackDatedPayment:
+    """A request that was made, approved and paid on paper; it stands in a file only."""
+
+    date: str
+    budget_line: str
+    payee: str
+    amount_satang: int
+    withholding_tax_satang: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackDatedBooks:
+    """A file of papers of past *months* (YYYY-MM), taken whole or not at all.
+
+    *documents* papers of *variant*; *mark* begins their references. Not `is_sound`: the last of
+    them breaks a rule, and the file must be refused.
+    """
+
+    months: tuple[str, ...]
+    documents: int
+    variant: int
+    mark: str
+    is_sound: bool = True
+
+
+# What may stand in a file.
+Paper = Receipt | BackDatedPayment | Commitment | Advance | JournalVoucher | BudgetTransfer
+
 Form = (
     Receipt
     | DisbursementRequest
@@ -174,6 +205,7 @@ Form = (
     | JournalVoucher
     | BudgetTransfer
     | PeriodClose
+    | BackDatedBooks
 )
 
 
@@ -278,6 +310,23 @@ def _period_close(form: PeriodClose) -> Effect:
     return Effect(kind=KIND_INDEX[MoneyKind.PERIOD_CLOSE], period=period_number(form.period))
 
 
+def _back_dated_payment(form: BackDatedPayment) -> Effect:
+    return Effect(
+        kind=KIND_INDEX[MoneyKind.BACK_DATED_PAYMENT],
+        period=period_number(form.date),
+        gross_satang=form.amount_satang,
+        cash_delta_satang=form.withholding_tax_satang - form.amount_satang,
+        cash_account=CASH_ACCOUNTS.index(BANK),
+        budget_delta_satang=form.amount_satang,
+        budget_line=BUDGET_LINES.index(form.budget_line),
+    )
+
+
+def _back_dated_books(form: BackDatedBooks) -> Effect:
+    # The file itself is no document; each of its papers has a record of its own.
+    return Effect(kind=KIND_INDEX[MoneyKind.BOOKS_IMPORT], period=period_number(form.months[-1]))
+
+
 _EFFECTS: Final[dict[type, Callable[..., Effect]]] = {
     Receipt: _receipt,
     DisbursementRequest: _disbursement_request,
@@ -290,10 +339,12 @@ _EFFECTS: Final[dict[type, Callable[..., Effect]]] = {
     JournalVoucher: _journal_voucher,
     BudgetTransfer: _budget_transfer,
     PeriodClose: _period_close,
+    BackDatedPayment: _back_dated_payment,
+    BackDatedBooks: _back_dated_books,
 }
 
 
-def effect_of(form: Form) -> Effect:
+def effect_of(form: Form | Paper) -> Effect:
     """Return what *form*, carried out once, must add to the books."""
     return _EFFECTS[type(form)](form)
 

@@ -56,7 +56,8 @@ class Step(NamedTuple):
     refuses. `location` is an address an earlier reply named, or what its form must send back
     (sign-in only), `pid` the 13-digit number the person gives the identity provider. `is_extra`
     marks a step outside the plan, such as another try to sign in, which falls due `after_s` seconds
-    after the answer before it.
+    after the answer before it. `settles` is the write whose fate this read may
+    tell.
     """
 
     operation: str
@@ -71,13 +72,18 @@ class Step(NamedTuple):
     pid: str = ""
     is_extra: bool = False
     after_s: float = 0.0
+    settles: Step | None = None
 
 
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 class Reply(NamedTuple):
-    """What came of a step, as the dialect read it. `number` is -1 when none was given."""
+    """What came of a step, as the dialect read it. `number` is -1 when none was given.
+
+    `settled` says what became of a write that takes longer than its answer: INDEFINITE in the
+    answer that only takes it in, OK or REFUSED once a later read tells.
+    """
 
     outcome: Outcome
     failure: Failure
@@ -88,6 +94,7 @@ class Reply(NamedTuple):
     token: str = ""
     retry_after_s: float | None = None
     values: Mapping[str, Any] = _NOTHING
+    settled: Outcome | None = None
 
     @property
     def is_ok(self) -> bool:
@@ -127,7 +134,8 @@ class Visit:
     """One arrival as its journey sees it: who, where, on which day, with which randomness.
 
     `stranger_unit` is a unit in whose books the unit's clerk may neither read nor write
-    and `pid` what the visitor gives the identity provider; each only for visits that need it.
+    and `pid` what the visitor gives the identity provider, `documents` how many papers the file
+    holds that is handed in; each only for visits that need it.
     """
 
     __slots__ = (
@@ -135,6 +143,7 @@ class Visit:
         "_key_seed",
         "crew",
         "day",
+        "documents",
         "draw",
         "navigation",
         "pid",
@@ -153,6 +162,7 @@ class Visit:
         crew: Crew,
         pid: str = "",
         stranger_unit: int = 0,
+        documents: int = 0,
         day: BusinessDay,
         seed: int,
         key_seed: int,
@@ -163,6 +173,7 @@ class Visit:
         self.crew = crew
         self.pid = pid
         self.stranger_unit = stranger_unit
+        self.documents = documents
         self.day = day
         self.draw = Draw(seed)
         self.seed = seed

@@ -34,6 +34,7 @@ MEDIAN_MS = {
     "post": 28.0,
     "report": 120.0,
     "login": 45.0,
+    "import": 40.0,
     "provider": 3.0,
     "probe": 7.0,
 }

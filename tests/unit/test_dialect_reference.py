@@ -173,8 +173,12 @@ def test_a_read_asks_the_agreed_address(operation, path):
     assert request.headers == ()
 
 
+# What these say is tested in test_backlog.
+IMPORTS = {"upload_books", "upload_malformed_books", "view_import", "view_refused_import"}
+
+
 def test_every_operation_of_the_plan_can_be_said():
-    said = {*READS, *(operation for operation, *_ in FORMS), "find_payees"}
+    said = {*READS, *(operation for operation, *_ in FORMS), "find_payees", *IMPORTS}
     # Receipts and requests under another name.
     probes = {"post_into_closed_period", "post_to_other_unit", "spend_over_budget",
               "submit_unbalanced_voucher", "submit_wrong_year"}  # fmt: skip

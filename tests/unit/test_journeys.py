@@ -16,6 +16,8 @@ from scenarios.journeys.forms import (
     Advance,
     AdvanceClearing,
     Approval,
+    BackDatedBooks,
+    BackDatedPayment,
     BudgetTransfer,
     Check,
     Commitment,
@@ -234,6 +236,28 @@ EFFECTS = [
         Effect(kind=9, period=202512, budget_line=1),
     ),
     (PeriodClose(period="2025-11"), Effect(kind=10, period=202511)),
+    (
+        BackDatedBooks(months=("2025-10", "2025-11"), documents=9, variant=0, mark="x"),
+        Effect(kind=11, period=202511),
+    ),
+    (
+        BackDatedPayment(
+            date="2025-10-31",
+            budget_line="B03",
+            payee="x",
+            amount_satang=100_00,
+            withholding_tax_satang=100,
+        ),
+        Effect(
+            kind=12,
+            period=202510,
+            gross_satang=100_00,
+            cash_delta_satang=-99_00,
+            cash_account=1,
+            budget_delta_satang=100_00,
+            budget_line=2,
+        ),
+    ),
 ]
 
 
@@ -244,7 +268,7 @@ def test_each_form_has_its_effect_on_the_books(form, effect):
 
 def test_every_kind_of_money_has_an_effect_under_test():
     assert {effect.kind for _, effect in EFFECTS} == set(KIND_INDEX.values())
-    assert len(MoneyKind) == len(KIND_INDEX) == 11
+    assert len(MoneyKind) == len(KIND_INDEX) == 13
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -269,7 +293,9 @@ def test_papers_are_such_as_a_right_ledger_takes(seed):
 def test_an_altered_form_is_another_request_and_still_well_formed(form, effect):
     changed = altered(form)
 
-    if isinstance(form, Check | Approval | Payment | PeriodClose):
+    if isinstance(
+        form, Check | Approval | Payment | PeriodClose | BackDatedBooks | BackDatedPayment
+    ):
         assert changed is None
         return
     assert changed != form
