@@ -15,12 +15,14 @@ help: ## this list
 setup: $(STAMP) ## the virtual environment, from the lock; seconds when nothing changed
 
 # pip checks every archive against the lock's hashes; uv, itself in the lock, is only the faster hand.
+# Its sync takes pip away, which is in no lock: ensurepip brings it back when the lock has changed.
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "make: $(PYTHON) is older than Python 3.11; name a newer one: make PYTHON=python3.12" >&2; exit 3; }
 	@test -x $(BIN)/python && $(BIN)/python -c '' 2>/dev/null || { rm -rf $(VENV); $(PYTHON) -m venv $(VENV); }
 	@echo "setting up $(VENV) from requirements.lock ..."
 	@awk '/^[^ #]/ {keep = ($$1 ~ /^uv==/)} keep' requirements.lock > $(VENV)/uv.lock.txt
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip >/dev/null
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(VENV)/uv.lock.txt
 	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .

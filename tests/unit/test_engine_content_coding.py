@@ -29,6 +29,7 @@ def bare(content):
      ("deflate", zlib.compress(PAGE)), ("deflate", bare(PAGE)), ("identity", PAGE),
      ("gzip", gzip.compress(PAGE[:100]) + gzip.compress(PAGE[100:])),
      ("gzip", gzip.compress(PAGE) + b"\0\0\0")],
+    ids=range(7),
 )  # fmt: skip
 def test_a_page_comes_out_as_it_was(coding, body):
     assert decoded(head(coding), body) == PAGE
