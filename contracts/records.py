@@ -105,6 +105,11 @@ OPERATION_DTYPE: Final = np.dtype(
 # A probe's time series, one file per probe: what was read, from where, when.
 READING_COLUMNS: Final = ("at_ns", "probe", "subject", "name", "value", "unit")
 
+# What was planned: one row per session (`start_ns` from t0, `requests` it means to make), and the
+# requests due in each second of the load by kind of operation, if the target answers at once.
+PLAN_SESSIONS_COLUMNS: Final = ("session", "start_ns", "requests", "activity")
+PLAN_SECONDS_COLUMNS: Final = ("second", "kind", "requests")
+
 # Final reads, one set before the load (books/before) and one after (books/after).
 BOOKS_COLUMNS: Final = {
     "documents": (

@@ -23,6 +23,7 @@ from harness.interrupts import Interrupts
 from harness.load import Load, start_load
 from harness.manifests import first_manifest, phases_from, phases_until
 from harness.options import FISCAL_YEAR, Options
+from harness.planned_load import planned_load, write_planned_load
 from harness.preparation import FAULTS_PHASE, Preparation
 from harness.probes.start import start_probes
 from harness.progress import Display
@@ -31,6 +32,7 @@ from harness.targets import Target
 from harness.targets.embedded import EmbeddedOptions, start_embedded
 from harness.targets.remote import remote_target
 from harness.warm_up import warm_up
+from scenarios.country_playbook import country_playbook
 
 SETTLE_LIMIT_S: Final = 30.0
 SETTLE_S: Final = 1.0  # what was sent just before the end is answered or given up by then
@@ -74,6 +76,7 @@ def run_experiment(scene: Scene, *, attendants: Sequence[Attendant] = ()) -> Non
         read_all_books(scene, target, "before")
         load = start_load(scene.options, preparation, target, folder)
         stack.callback(load.stop)
+        record_plan(scene)
         warm_up_target(scene, target)
         load.await_ready(preparation.plan)
         manifest = first_manifest(scene.options, preparation, target, folder.path)
@@ -109,6 +112,22 @@ def provision(scene: Scene) -> Target:
     say(f"asking {target.url} whether it is there")
     target.check_alive()
     return target
+
+
+def record_plan(scene: Scene) -> None:
+    """Write down which session is to begin when, while the load processes get ready."""
+    plan, population = scene.preparation.plan, scene.preparation.population
+    playbook = country_playbook(
+        plan,
+        population,
+        process_index=0,
+        process_count=1,
+        business_date=scene.preparation.scenario.business_date,
+        seed=scene.options.seed,
+    )
+    names = tuple(activity.name for activity in plan.activities)
+    planned = planned_load(playbook, activities=names, activity=plan.activity)
+    write_planned_load(scene.folder, planned)
 
 
 def warm_up_target(scene: Scene, target: Target) -> None:

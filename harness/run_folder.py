@@ -105,6 +105,11 @@ class RunFolder:
         return self.path / "samples"
 
     @property
+    def plan(self) -> Path:
+        """What was planned: one row per session, and requests per second by kind."""
+        return self.path / "plan"
+
+    @property
     def operations(self) -> Path:
         """One row per attempt of a money operation."""
         return self.path / "operations"

@@ -80,6 +80,7 @@ class Folded:
 
     `latency`: kind, window, p50_ms, p95_ms, p99_ms, request_count, unanswered_count.
     `rates`: window, due_per_s, sent_per_s, carried_per_s.
+    `kind_rates`: kind, window, due_per_s, sent_per_s, carried_per_s.
     `failures`: window, due_count and one column per name of `ERRORS`.
     `seconds`: second, carried_count (by time of the answer), failed_count (by planned time).
     `phases`: phase, is_measured, kind, request_count, unanswered_count, p50..p99_ms, max_ms.
@@ -90,6 +91,7 @@ class Folded:
     timeline: Timeline
     latency: pd.DataFrame
     rates: pd.DataFrame
+    kind_rates: pd.DataFrame
     failures: pd.DataFrame
     seconds: pd.DataFrame
     phases: pd.DataFrame
@@ -147,6 +149,7 @@ def fold(measurements: Measurements, phases: tuple[Phase, ...], t0_ns: int) -> F
         timeline=timeline,
         latency=_latency(requests, timeline, window),
         rates=_rates(requests, timeline),
+        kind_rates=_kind_rates(requests, timeline),
         failures=_failures(requests, timeline, window),
         seconds=_seconds(requests),
         phases=_phases(requests, phases, t0_ns),
@@ -226,18 +229,36 @@ def _latency(requests: _Requests, timeline: Timeline, window: Int64) -> pd.DataF
     return table
 
 
-def _rates(requests: _Requests, timeline: Timeline) -> pd.DataFrame:
-    def per_s(offsets_ns: Int64) -> npt.NDArray[np.float64]:
-        # What came behind the last window is no part of the last window's rate.
-        within = offsets_ns[(offsets_ns >= 0) & (offsets_ns < timeline.last_s * 1e9)]
-        return np.bincount(timeline.of(within), minlength=timeline.count) / timeline.window_s
+def per_s(offsets_ns: Int64, timeline: Timeline) -> npt.NDArray[np.float64]:
+    """Return events per second in each window; negative offsets stand for what never happened."""
+    # What came behind the last window is no part of the last window's rate.
+    within = offsets_ns[(offsets_ns >= 0) & (offsets_ns < timeline.last_s * 1e9)]
+    return np.bincount(timeline.of(within), minlength=timeline.count) / timeline.window_s
 
+
+def _rates(requests: _Requests, timeline: Timeline) -> pd.DataFrame:
     return pd.DataFrame({
         "window": np.arange(timeline.count),
-        "due_per_s": per_s(np.maximum(requests.planned_ns, 0)),
-        "sent_per_s": per_s(requests.sent_ns),
-        "carried_per_s": per_s(requests.carried_ns),
+        "due_per_s": per_s(np.maximum(requests.planned_ns, 0), timeline),
+        "sent_per_s": per_s(requests.sent_ns, timeline),
+        "carried_per_s": per_s(requests.carried_ns, timeline),
     })  # fmt: skip
+
+
+def _kind_rates(requests: _Requests, timeline: Timeline) -> pd.DataFrame:
+    kinds, kind_of = _kinds(requests)
+    kind = kind_of[requests.operation]
+    tables = [
+        pd.DataFrame({
+            "kind": one.value,
+            "window": np.arange(timeline.count),
+            "due_per_s": per_s(np.maximum(requests.planned_ns[kind == place], 0), timeline),
+            "sent_per_s": per_s(requests.sent_ns[kind == place], timeline),
+            "carried_per_s": per_s(requests.carried_ns[kind == place], timeline),
+        })
+        for place, one in enumerate(kinds)
+    ]  # fmt: skip
+    return pd.concat(tables, ignore_index=True)
 
 
 def _failures(requests: _Requests, timeline: Timeline, window: Int64) -> pd.DataFrame:

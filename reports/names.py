@@ -221,6 +221,31 @@ OPERATIONS: Final = {
                                "Submit a receipt with the wrong year (must be refused)"),
 }  # fmt: skip
 
+ACTIVITIES: Final = {
+    "receipt": _pair("รับเงินรายได้", "Receipts"),
+    "pay_supplier": _pair("เบิกจ่ายเงินให้ผู้ขาย", "Paying a supplier"),
+    "commitment": _pair("ก่อหนี้ผูกพัน", "Commitments"),
+    "advance": _pair("ยืมเงินและส่งใช้เงินยืม", "Advances"),
+    "journal_voucher": _pair("บันทึกบัญชีทั่วไป", "Journal vouchers"),
+    "budget_transfer": _pair("โอนงบประมาณ", "Budget transfers"),
+    "daily_cash": _pair("รายงานสถานะการเงินประจำวัน", "Daily cash report"),
+    "enquiry": _pair("สอบถามข้อมูล", "Enquiries"),
+    "report": _pair("เรียกรายงาน", "Reports"),
+    "login": _pair("เข้าสู่ระบบ", "Sign-in"),
+    "browse": _pair("เปิดดูหน้าภาพรวม", "Looking around"),
+    "month_close": _pair("ปิดบัญชีประจำเดือน", "Closing a month"),
+    "provincial_refresh": _pair("ติดตามระดับจังหวัด", "Provincial overview"),
+    "curious": _pair("ลองเข้าดูของหน่วยอื่น", "Prying into another unit"),
+    "overspend": _pair("ลองเบิกเกินงบประมาณ", "Spending over budget"),
+    "morning_login": _pair("เข้าสู่ระบบตอนเช้า", "Sign-in in the morning"),
+    "enrol": _pair("ลงทะเบียนผู้ใช้", "Enrolment"),
+    "month_reports": _pair("รายงานสิ้นเดือน", "Month-end reports"),
+    "year_close": _pair("ปิดบัญชีประจำปี", "Closing a year"),
+    "mistaken_paper": _pair("บันทึกเอกสารผิดแล้วแก้ไข", "A paper with a mistake, corrected"),
+    "abandoned_form": _pair("กรอกแบบแล้วละทิ้ง", "A form left unfinished"),
+    "import_backlog": _pair("นำเข้าข้อมูลย้อนหลัง", "Import of back-dated books"),
+}
+
 DOCUMENT_KINDS: Final = {
     "opening": _pair("ยอดยกมา", "Opening"),
     "receipt": _pair("ใบเสร็จรับเงิน", "Receipt"),
@@ -331,6 +356,11 @@ def fault_name(name: str) -> Bilingual:
 def operation_name(name: str) -> Bilingual:
     """Return the words for an operation."""
     return _named(OPERATIONS, name)
+
+
+def activity_name(name: str) -> Bilingual:
+    """Return the words for an activity."""
+    return _named(ACTIVITIES, name)
 
 
 def document_kind_name(name: str) -> Bilingual:

@@ -56,7 +56,11 @@ def render(sources: Sources, lang: str) -> str:
             script=Markup(script),
             script_sha256=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
             first=first_screen(sources),
-            contents=_contents(has_load=load is not None, has_units=units is not None),
+            contents=_contents(
+                has_load=load is not None,
+                has_generator=load is not None and load.generator is not None,
+                has_units=units is not None,
+            ),
             clauses=rows,
             clauses_cut=cut,
             caveats=judged.caveats if judged else (),
@@ -83,10 +87,14 @@ def both(text: Bilingual) -> Markup:
     return Markup('<span lang="th">{}</span><span lang="en">{}</span>').format(text.th, text.en)
 
 
-def _contents(*, has_load: bool, has_units: bool) -> list[tuple[str, Bilingual]]:
+def _contents(
+    *, has_load: bool, has_generator: bool, has_units: bool
+) -> list[tuple[str, Bilingual]]:
     identifiers = ["clauses", "caveats", "latency"]
     if has_load:
-        identifiers += ["arrivals", "failures"]
+        identifiers += ["arrivals", "offer", "failures"]
+    if has_generator:
+        identifiers.insert(identifiers.index("failures"), "generator")
     if has_units:
         identifiers += ["units"]
     identifiers += [

@@ -9,24 +9,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import pandas as pd
 
 from contracts.reading import ContractError, read_contract
 from contracts.records import FaultEvent
 from contracts.terms import Bilingual, Clause, Contract, Quantity
+from harness.checks.self_reports import read_self_reports
 from harness.columns import EvidenceMissing, open_columns
 from harness.diagnosis.findings import Profile, profile_path, read_profile
 from harness.diagnosis.stacks import Stacks, drop_common_root, merge_stacks, read_stacks
 from harness.failures import BadSetup
 from harness.measurements import read_measurements
+from harness.planned_load import read_planned_load
 from harness.run_folder import Manifest, RunFolder
 from reports.columns import read_readings
 from reports.figures.resources import ResourceStack, resource_stack
 from reports.folds import Folded, fold, timeline_of
+from reports.generator import Generator, fold_generator
 from reports.money_folds import read_money
 from reports.names import UNIT_TYPES
+from reports.offer import Offer, fold_offer
 from reports.reading import (
     ClauseResult,
     FindingText,
@@ -72,6 +76,8 @@ class Sources:
     contract: Contract | None
     faults: tuple[FaultEvent, ...]
     folded: Folded | None
+    offer: Offer | None
+    generator: Generator | None
     money: pd.DataFrame | None
     resources: ResourceStack | None
     profile: Profile | None
@@ -105,7 +111,8 @@ def read_sources(run: Path) -> Sources:
     judged, findings = read_verdict(folder), read_findings(folder)
     contract, faults = _read_contract(folder), read_faults(folder)
     profile = _read_profile(folder)
-    folded = _read_folded(folder, manifest)
+    folds = _read_folds(folder, manifest)
+    folded = folds.folded if folds else None
     return Sources(
         folder=run,
         manifest=manifest,
@@ -114,6 +121,8 @@ def read_sources(run: Path) -> Sources:
         contract=contract,
         faults=faults,
         folded=folded,
+        offer=folds.offer if folds else None,
+        generator=folds.generator if folds else None,
         money=read_money(folder.operations),
         resources=_read_resources(folder, manifest, folded),
         profile=profile,
@@ -124,19 +133,35 @@ def read_sources(run: Path) -> Sources:
     )
 
 
-def _read_folded(folder: RunFolder, manifest: Manifest) -> Folded | None:
+class _Folds(NamedTuple):
+    """All tables that are made of the samples."""
+
+    folded: Folded
+    offer: Offer
+    generator: Generator
+
+
+def _read_folds(folder: RunFolder, manifest: Manifest) -> _Folds | None:
     paths = sorted(folder.samples.glob("*.parquet"))
     try:
         if not paths or not open_columns("samples", paths, ()).row_count:
             return None
         measurements = read_measurements(folder.samples)
+        planned = read_planned_load(folder)
     except EvidenceMissing as error:
         raise BadSetup(
             what=error.text.en,
-            where=str(folder.samples),
+            where=str(folder.path),
             mend="take an unbroken copy of the run folder",
         ) from error
-    return fold(measurements, manifest.phases, manifest.t0_ns)
+    phases, t0_ns = manifest.phases, manifest.t0_ns
+    folded = fold(measurements, phases, t0_ns)
+    reports = read_self_reports(folder.readings)
+    return _Folds(
+        folded=folded,
+        offer=fold_offer(measurements, planned, folded.timeline, t0_ns),
+        generator=fold_generator(measurements, reports, phases, folded.timeline, t0_ns),
+    )
 
 
 def _read_contract(folder: RunFolder) -> Contract | None:

@@ -13,6 +13,7 @@ from typing import Final
 
 from contracts.terms import Bilingual, Verdict
 from reports.formats import shown
+from reports.wording_of_load import OFFER_AND_GENERATOR
 
 
 def _pairs(entries: Mapping[str, tuple[str, str]]) -> dict[str, Bilingual]:
@@ -128,6 +129,7 @@ SENTENCES: Final = _pairs({
     "to_clauses": ("รายข้อกำหนด", "Clauses"),
     "to_caveats": ("ข้อสังเกต", "Caveats"),
     "to_latency": ("เวลาตอบสนอง", "Latency"),
+    **OFFER_AND_GENERATOR,
     "to_arrivals": ("อัตราคำขอ", "Arrival rate"),
     "to_failures": ("ความล้มเหลว", "Failures"),
     "to_units": ("หน่วยบัญชี", "Units"),

@@ -17,6 +17,8 @@ from reports.figures.latency import PANEL_KINDS, draw_latency
 from reports.folds import Folded
 from reports.formats import ABSENT, count, decimal, percent, span
 from reports.names import FAILURE_MEANINGS, FAILURES, kind_name, operation_name, phase_name
+from reports.sections.generator import GeneratorSection, generator_section
+from reports.sections.offer import OfferSection, offer_section
 from reports.sources import Sources
 from reports.wording import say
 
@@ -88,6 +90,8 @@ class LoadSection:
     operations: tuple[OperationRow, ...]
     arrivals_figure: Markup
     totals: Bilingual
+    offer: OfferSection | None
+    generator: GeneratorSection | None
     failures_figure: Markup | None
     failures_lead: Bilingual
     failures: tuple[FailureRow, ...]
@@ -121,6 +125,12 @@ def load_section(sources: Sources) -> LoadSection | None:
             carried=count(folded.carried_count),
             failed=count(folded.failed_count),
         ),
+        offer=None
+        if sources.offer is None
+        else offer_section(folded, sources.offer, manifest.planned_by_operation, bands),
+        generator=None
+        if sources.generator is None
+        else generator_section(sources.generator, folded.timeline),
         failures_figure=draw_failures(folded, bands),
         failures_lead=_failures_lead(folded),
         failures=_failure_rows(folded),
