@@ -33,6 +33,7 @@ from harness.targets.embedded import EmbeddedOptions, start_embedded
 from harness.targets.remote import remote_target
 from harness.warm_up import warm_up
 from scenarios.country_playbook import country_playbook
+from scenarios.shares import Share
 
 SETTLE_LIMIT_S: Final = 30.0
 SETTLE_S: Final = 1.0  # what was sent just before the end is answered or given up by then
@@ -120,8 +121,7 @@ def record_plan(scene: Scene) -> None:
     playbook = country_playbook(
         plan,
         population,
-        process_index=0,
-        process_count=1,
+        share=Share(),
         business_date=scene.preparation.scenario.business_date,
         seed=scene.options.seed,
     )
