@@ -304,8 +304,8 @@ def agreements(
     """Hold one process's looks against its record: requests in flight, sessions in progress."""
     looks = report.looks
     sent_ns, done_ns = samples.sent_ns[rows], samples.done_ns[rows]
-    sent = sent_ns > 0
-    requests = compare(looks.in_flight, looks.at_ns, sent_ns[sent], done_ns[sent])
+    ended = (sent_ns > 0) & (done_ns > 0)
+    requests = compare(looks.in_flight, looks.at_ns, sent_ns[ended], done_ns[ended])
     progress = sessions_in_progress(
         samples.session[rows], samples.planned_ns[rows], sent_ns, done_ns
     )

@@ -23,6 +23,8 @@ from harness.measurements import Measurements
 from reports.folds import Timeline, percentiles_by_group
 
 PROCESSES_SHOWN: Final = 8
+# A line of a process speaks of the second before it.
+_LINE_NS: Final = 1_000_000_000
 _LATENESS_US_MAX: Final = 2_000_000_000
 
 
@@ -94,7 +96,7 @@ def _facts(
     report: SelfReport,
     phases: tuple[Phase, ...],
 ) -> ProcessFacts:
-    sent = measurements.sent_ns[rows] > 0
+    sent = (measurements.sent_ns[rows] > 0) & (measurements.done_ns[rows] > 0)
     sent_ns, done_ns = measurements.sent_ns[rows][sent], measurements.done_ns[rows][sent]
     late_us = _late_us(sent_ns - measurements.planned_ns[rows][sent])
     requests, sessions = agreements(measurements, rows, report)
@@ -131,7 +133,8 @@ def _lateness(measurements: Measurements, timeline: Timeline, t0_ns: int) -> pd.
 
 def _said(report: SelfReport, name: str, timeline: Timeline, t0_ns: int) -> pd.DataFrame:
     """Return mean and max of one reading in each window; not a number where nothing was said."""
-    return _by_window(report.at_ns, report.values[name], timeline, t0_ns)
+    spoken_of_ns = report.at_ns - _LINE_NS // 2
+    return _by_window(spoken_of_ns, report.values[name], timeline, t0_ns)
 
 
 def _seen(report: SelfReport, timeline: Timeline, t0_ns: int) -> pd.Series:

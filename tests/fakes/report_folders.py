@@ -20,7 +20,8 @@ import pyarrow.parquet as pq
 
 from contracts.reading import read_contract
 from contracts.records import SAMPLE_DTYPE, Failure, FaultEvent, Outcome, Phase
-from contracts.terms import Clause, Contract, Quantity
+from contracts.terms import Clause, Contract, OperationKind, Quantity
+from harness.planned_load import PlannedLoad, write_planned_load
 from harness.run_folder import Manifest, RunFolder
 from scenarios.demand import OPERATIONS
 from scenarios.population import build_population
@@ -64,7 +65,10 @@ def write_run(folder: Path, wanted: Wanted | None = None, **changes: Any) -> Pat
     for event in faults:
         run.append_fault(event)
     if wanted.has_samples:
-        write_samples(run.samples / "load-0.parquet", samples_of(wanted, faults))
+        rows = samples_of(wanted, faults)
+        write_samples(run.samples / "load-0.parquet", rows)
+        write_planned_load(run, planned_of(wanted, rows))
+        run.readings.joinpath("load-0.jsonl").write_bytes(self_report_of(wanted, rows))
     write_host_readings(run.readings / "host.parquet", wanted)
     pq.write_table(pa.table({"unit": [1]}), run.books_after / "export.parquet")
     if wanted.verdict is not None:
@@ -120,7 +124,7 @@ def manifest_of(wanted: Wanted, run_id: str) -> Manifest:
         plan_sha256="b" * 64,
         planned_sessions=wanted.requests // 8,
         planned_requests=wanted.requests,
-        planned_by_operation={"view_overview": wanted.requests // 4},
+        planned_by_operation=planned_by_operation(wanted),
         planned_by_activity={"enquiry": wanted.requests // 8},
         planned_per_s=tuple(np.bincount(due.astype(int), minlength=wanted.duration_s).tolist()),
         target_kind="embedded",
@@ -136,6 +140,12 @@ def manifest_of(wanted: Wanted, run_id: str) -> Manifest:
         ended="completed",
         calibration=calibration(calibrated_at="2026-11-20T06:00:00+00:00").content(),
     )  # fmt: skip
+
+
+def planned_by_operation(wanted: Wanted) -> dict[str, int]:
+    """Return the requests that the plan has of each operation."""
+    counts = np.bincount(samples_of(wanted, ())["operation"], minlength=len(OPERATIONS))
+    return {name: int(count) for name, count in zip(OPERATIONS, counts, strict=True) if count}
 
 
 def faults_of(wanted: Wanted) -> tuple[FaultEvent, ...]:
@@ -226,6 +236,43 @@ def write_samples(
     columns = {name: np.ascontiguousarray(rows[name]) for name in rows.dtype.names or ()}
     table = pa.table(columns).replace_schema_metadata({"header": orjson.dumps(header)})
     pq.write_table(table, path)
+
+
+def planned_of(wanted: Wanted, rows: np.ndarray[Any, Any]) -> PlannedLoad:
+    """Return the plan that these samples carried out, to the instant."""
+    count = -(-wanted.requests // 8)
+    kinds = list(OperationKind)
+    kind = np.array([kinds.index(one) for one in OPERATIONS.values()])[rows["operation"]]
+    offsets_ns = rows["planned_ns"] - T0_NS
+    per_s = np.zeros((len(kinds), wanted.duration_s), dtype=np.int64)
+    np.add.at(per_s, (kind, offsets_ns // SECOND_NS), 1)
+    return PlannedLoad(
+        session=np.arange(count, dtype=np.int32),
+        start_ns=offsets_ns[::8],
+        requests=np.bincount(rows["session"], minlength=count).astype(np.int32),
+        activity=(np.arange(count) % 2).astype(np.int16),
+        activities=("enquiry", "receipt"),
+        per_s=per_s,
+    )
+
+
+def self_report_of(wanted: Wanted, rows: np.ndarray[Any, Any]) -> bytes:
+    """Return what the load process said of itself: quiet, on time, four looks a second."""
+    ends_ns = np.sort(rows["done_ns"][rows["done_ns"] > 0])
+    lines = []
+    for second in range(1, wanted.duration_s + 1):
+        at_ns = T0_NS + second * SECOND_NS
+        looks = [[at_ns - quarter * SECOND_NS // 4, 3, 40] for quarter in range(3, -1, -1)]
+        done = int(np.searchsorted(ends_ns, at_ns))
+        lines.append({
+            "event": "progress", "at_ns": at_ns, "cpu_share": 0.31, "looks": looks, "sent": done,
+            "done": done, "loop_lag_ms_max": 1.0 + second % 7, "run_delay_ns": second * 10**7,
+            "connections": 24, "connections_max": 19_744, "connections_opened": 30,
+            "closed_by_target": 4, "descriptors": 60, "descriptors_max": 20_000,
+            "own_shortages": 0, "dropped_sessions": 0,
+        })  # fmt: skip
+    lines.append({"event": "finished"})
+    return b"\n".join(map(orjson.dumps, lines))
 
 
 def write_host_readings(path: Path, wanted: Wanted) -> None:
