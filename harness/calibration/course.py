@@ -12,7 +12,7 @@ from __future__ import annotations
 import datetime
 import math
 import resource
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -109,7 +109,7 @@ def calibrate(extent: Extent, place: Path, say: Callable[[str], None]) -> Calibr
     """
     before = _CpuTimes.now()
     say("looking for the highest rate that is on time")
-    rate = _highest_rate(extent, place, say)
+    rate = find_rate(extent, MIX, place, say)
     say(f"{rate:,.0f} requests/s; comparing with the truth at {_percents()} of it")
     mixed = _compare(mix_stretches(extent, rate), MIX, extent, place / "mix")
     say("the same while the server stands still now and then")
@@ -168,21 +168,24 @@ def _percents() -> str:
     return ", ".join(f"{share:.0%}" for share in SHARES)
 
 
-def _highest_rate(extent: Extent, place: Path, say: Callable[[str], None]) -> float:
+def find_rate(
+    extent: Extent, mix: Mapping[Kind, float], place: Path, say: Callable[[str], None]
+) -> float:
+    """Return the highest rate of *mix* that is on time here, requests/s."""
     steps = stairs(
         first_per_s=FIRST_STEP_PER_S,
         factor=extent.step_factor,
         last_per_s=LAST_STEP_PER_S,
         step_s=extent.step_s,
     )
-    rate = _carried(steps, place / "stairs")
+    rate = _carried(steps, mix, place / "stairs")
     if not rate:
         # The comparison will say how bad it is; nothing slower is worth a calibration.
         say(f"not even {FIRST_STEP_PER_S:,.0f} requests/s are on time here")
         return FIRST_STEP_PER_S
     for number in range(CONFIRMATIONS_MAX):
         flat = Stairs(rates_per_s=(rate,), step_s=extent.confirm_s)
-        is_on_time = _carried(flat, place / f"flat-{number}") > 0
+        is_on_time = _carried(flat, mix, place / f"flat-{number}") > 0
         how = "on time" if is_on_time else "late"
         say(f"{rate:,.0f} requests/s for {extent.confirm_s:g} s: {how}")
         if is_on_time:
@@ -191,15 +194,15 @@ def _highest_rate(extent: Extent, place: Path, say: Callable[[str], None]) -> fl
     return rate
 
 
-def _carried(steps: Stairs, folder: Path) -> float:
-    driven = drive(_climb(steps), folder, late_ms_max=HOPELESS_MS)
+def _carried(steps: Stairs, mix: Mapping[Kind, float], folder: Path) -> float:
+    driven = drive(_climb(steps, mix), folder, late_ms_max=HOPELESS_MS)
     joined = join(driven.samples, driven.truth, driven.start_ns, t0_ns=driven.t0_ns)
     return highest_rate(steps, joined, driven.start_ns)
 
 
-def _climb(steps: Stairs) -> Drive:
+def _climb(steps: Stairs, mix: Mapping[Kind, float]) -> Drive:
     requests = tuple(rate * steps.step_s for rate in steps.rates_per_s)
-    return Drive(mix=MIX, requests=requests, bin_s=steps.step_s, seed=SEED)
+    return Drive(mix=mix, requests=requests, bin_s=steps.step_s, seed=SEED)
 
 
 def mix_stretches(extent: Extent, rate_per_s: float) -> list[Stretch]:
@@ -232,7 +235,7 @@ def _stretches(rates: Sequence[float], rate_max: float, length_s: float) -> list
 
 
 def _compare(
-    stretches: Sequence[Stretch], mix: dict[Kind, float], extent: Extent, folder: Path
+    stretches: Sequence[Stretch], mix: Mapping[Kind, float], extent: Extent, folder: Path
 ) -> _Compared:
     is_stalled = stretches[0].is_stalled
     length_s = extent.stall_every_s if is_stalled else extent.stretch_s

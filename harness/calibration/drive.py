@@ -80,7 +80,7 @@ def drive(what: Drive, folder: Path, *, late_ms_max: float = math.inf) -> Driven
     run = RunFolder(folder)
     run.create()
     workload = folder / "workload.json"
-    workload.write_bytes(orjson.dumps(_workload(what)))
+    workload.write_bytes(orjson.dumps(workload_content(what)))
     plan = plan_workload(
         workload_of(workload.read_bytes(), str(workload)),
         duration_s=what.duration_s,
@@ -94,7 +94,7 @@ def drive(what: Drive, folder: Path, *, late_ms_max: float = math.inf) -> Driven
         stall_every_s=what.stall_every_s,
     )
     try:
-        order = _order(what, run, workload)
+        order = order_of(what, run, workload)
         load = Load(order, [start_process(order, 0, await_url(server), run)])
         try:
             _leave_core_to(server, load)
@@ -196,7 +196,7 @@ def _progress(path: Path) -> tuple[Progress, ...]:
     return tuple(line for line in lines if line.get("event") == "progress")
 
 
-def _workload(what: Drive) -> dict[str, Any]:
+def workload_content(what: Drive) -> dict[str, Any]:
     """Return the workload file: one request per session, its kind and number in the path."""
     return {
         "format": FORMAT,
@@ -219,7 +219,8 @@ def _workload(what: Drive) -> dict[str, Any]:
     }
 
 
-def _order(what: Drive, run: RunFolder, workload: Path) -> LoadOrder:
+def order_of(what: Drive, run: RunFolder, workload: Path) -> LoadOrder:
+    """Return the order of the one load process that carries *what* out into *run*."""
     return LoadOrder(
         seed=what.seed,
         composition="A",
