@@ -159,5 +159,6 @@ def _agree(mine: Records, theirs: Records) -> Flags:
     is_reset = (theirs["ending"] == Ending.RESET_BEFORE) | (theirs["ending"] == Ending.RESET_AFTER)
     has_answer = is_whole & (mine["status"] == theirs["status"])
     has_broken = is_reset & (mine["status"] == 0) & (mine["failure"] == Failure.CONNECTION)
-    agree: Flags = has_answer | has_broken
+    has_left = (theirs["ending"] == Ending.CLIENT_LEFT) & (mine["failure"] == Failure.TIMEOUT)
+    agree: Flags = has_answer | has_broken | has_left
     return agree

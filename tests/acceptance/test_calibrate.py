@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from harness.calibration.record import FOREIGN_LIMIT_SHARE
+
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT_S = 100
 # What a machine shared with everything else may add to the median, ms; the promise is 1 ms.
@@ -41,7 +43,7 @@ def calibrate(*words: str) -> subprocess.CompletedProcess[str]:
 def calibrated(tmp_path_factory: pytest.TempPathFactory) -> Calibrated:
     out = tmp_path_factory.mktemp("runs")
     ended = calibrate("--quick", "--out", str(out))
-    assert ended.returncode in (0, 1), ended.stderr
+    assert ended.returncode in (0, 1, 2), ended.stderr
     files = sorted((out / "calibrations").iterdir())
     return Calibrated(ended.returncode, ended.stdout, ended.stderr, files)
 
@@ -52,15 +54,21 @@ def test_one_file_names_the_machine_and_the_status_follows_from_it(calibrated: C
     assert [path.name for path in calibrated.files] == [f"{content['machine']}.json"]
     assert str(calibrated.files[0]) in calibrated.output
     assert content["is_quick"] is True
-    assert calibrated.status == (0 if content["is_must_met"] else 1)
+    assert calibrated.status == {"met": 0, "failed": 1, "disturbed": 2}[content["standing"]]
 
 
 def test_no_request_is_lost_doubled_or_counted_otherwise(calibrated: Calibrated) -> None:
     counts = calibrated.content["counts"]
 
-    assert counts.pop("planned") > 3_000
-    assert counts.pop("answered") > 3_000
-    assert counts.pop("resent") > 0
+    planned, answered, resent = (counts.pop(name) for name in ("planned", "answered", "resent"))
+
+    assert answered > 0.9 * planned > 3_000
+    assert resent > 0
+    # Where others take the machine a connection may time out in the kernel, and then no two records
+    # can agree on it; what the generator says of itself is exact all the same.
+    of_timeouts = sum(counts.pop(name) for name in ("unasked", "unsent", "miscounted"))
+    is_disturbed = calibrated.content["foreign_share"] > FOREIGN_LIMIT_SHARE
+    assert of_timeouts <= (0.02 * planned if is_disturbed else 0)
     assert set(counts.values()) == {0}
 
 

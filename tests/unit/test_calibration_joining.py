@@ -175,6 +175,14 @@ def test_what_was_counted_otherwise_than_it_happened_shows(
     assert not is_must_met(records)
 
 
+def test_a_client_that_gave_up_is_a_timeout_on_both_sides() -> None:
+    records = TwoRecords()
+    records.answer(3)["ending"], records.sample(3)["status"] = Ending.CLIENT_LEFT, 0
+    records.sample(3)["failure"] = Failure.TIMEOUT
+
+    assert records.joined().counts == Counts(planned=1000, answered=999, resent=0)
+
+
 def test_stalls_and_foreign_requests_in_the_log_are_nobodys() -> None:
     records = TwoRecords()
     foreign = records.truth[:3].copy()
