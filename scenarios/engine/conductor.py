@@ -132,7 +132,10 @@ class Conductor:
     def _on_pulse(self, pulse: Mapping[str, Any]) -> None:
         worker = self.workers.get(str(pulse["from"]))
         if worker is None:
-            worker = self.workers[pulse["from"]] = self._record(pulse["from"], self._next_index())
+            name = str(pulse["from"])
+            # The same rule as the worker's own (scenarios.engine.member): it names its files by it.
+            index = len(self.deal) + self._runner.get_worker_index(name)
+            worker = self.workers[name] = self._record(name, index)
             log.info("worker %d joined late: a spare, until another is lost", worker.index)
         worker.take(pulse, monotonic_ns())
         self._check_plan(worker)
@@ -352,9 +355,6 @@ class Conductor:
     def _record(self, worker: str, index: int) -> WorkerRecord:
         readings = self._readings / f"load-{index}.jsonl"
         return WorkerRecord(worker, index, readings, heard_ns=monotonic_ns())
-
-    def _next_index(self) -> int:
-        return max(worker.index for worker in self.workers.values()) + 1
 
     def _driving(self) -> list[WorkerRecord]:
         return [worker for worker in self.workers.values() if worker.is_driving]

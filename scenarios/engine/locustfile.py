@@ -7,6 +7,7 @@ Started by the harness with --monthend-load it carries out that order; by itself
 
 from __future__ import annotations
 
+import argparse
 import logging
 import os
 import signal
@@ -33,6 +34,9 @@ from scenarios.engine.web_ui import StatsFeed
 EXIT_BAD_SETUP: Final = 3
 EXIT_DEFECT: Final = 2
 STOP_WAIT_S: Final = 15.0
+# A master's options replace those of its workers when a test starts, but for these: their values
+# belong to each machine.
+_OWN_OPTIONS: Final = ("monthend_out", "monthend_sessions")
 COLLECT_WAIT_S: Final = 120.0  # a master that was stopped still fetches what was recorded
 
 log = logging.getLogger("monthend")
@@ -59,7 +63,7 @@ def country_user(scenario: str) -> type[User]:
     To be called once in a process, where the locustfile is imported.
     """
     events.init_command_line_parser.add_listener(lambda parser, **_: add_options(parser))
-    events.init.add_listener(_prepare)
+    events.init.add_listener(lambda environment, **_: _prepare(environment, scenario))
     events.test_start.add_listener(lambda environment, **_: _start(environment, scenario))
     events.test_stopping.add_listener(_stop)
     events.quitting.add_listener(_settle_status)
@@ -121,7 +125,8 @@ class Load:
         options = environment.parsed_options
         # Custom options travel to the workers with the order to start.
         options.monthend_order, options.monthend_deal = {}, {}
-        order = order_from(options, scenario=self._scenario)
+        whole = argparse.Namespace(**vars(options), **environment.monthend_own)
+        order = order_from(whole, scenario=self._scenario)
         conductor = Conductor(environment.runner, order, director_of(order))
         conductor.listen()
         options.monthend_order = conductor.order_for_workers
@@ -188,28 +193,36 @@ class Load:
             gevent.spawn_later(1.0, environment.web_ui.stop)
 
 
-def _prepare(environment: Any, **_: Any) -> None:
+def _prepare(environment: Any, scenario: str) -> None:
     """Give a worker its ear for the master, and the web UI its page, once for the process."""
     environment.monthend_member = None
     runner, options = environment.runner, environment.parsed_options
     if environment.web_ui is not None:
         add_exact_page(environment.web_ui, lambda: _tally_of(environment))
-    if not isinstance(runner, WorkerRunner):
-        return
+    if isinstance(runner, MasterRunner):
+        environment.monthend_own = {name: vars(options).pop(name) for name in _OWN_OPTIONS}
+    elif isinstance(runner, WorkerRunner):
+        environment.monthend_member = _member(environment)
+    if getattr(environment, "monthend_is_due", False):
+        _start(environment, scenario)
+
+
+def _member(environment: Any) -> Member:
+    runner, options = environment.runner, environment.parsed_options
 
     def give_up(line: str, status: int) -> None:
         log.error("%s", line)
         environment.process_exit_code = max(environment.process_exit_code or 0, status)
         runner.quit()
 
-    # The master's options replace the worker's own when a test starts: these two are kept.
-    member = environment.monthend_member = Member(
+    member = Member(
         runner,
         own_out=options.monthend_out,
         own_sessions=options.monthend_sessions,
         give_up=give_up,
     )
     environment.events.heartbeat_received.add_listener(lambda **_: member.heard_master())
+    return member
 
 
 def _tally_of(environment: Any) -> Tally:
@@ -218,7 +231,13 @@ def _tally_of(environment: Any) -> Tally:
 
 
 def _start(environment: Any, scenario: str) -> None:
-    """Begin the load on this process."""
+    """Begin the load on this process.
+
+    A worker that joins while a test is on is told to start before Locust has set it up.
+    """
+    environment.monthend_is_due = environment.runner is None
+    if environment.monthend_is_due:
+        return
     _soften_interrupts()
     environment.monthend = Load(environment, scenario)
     environment.monthend.start()
