@@ -218,7 +218,7 @@ class Conductor:
     def _watch(self) -> None:
         end_s = self._order.duration_s + self._order.drain_s + LATE_LIMIT_S
         asked_ns = said_ns = monotonic_ns()
-        while any(worker.done is None for worker in self._driving()):
+        while any(worker.done is None for worker in self._expected()):
             now_ns = monotonic_ns()
             self._look_for_lost()
             if now_ns - asked_ns > CLOCK_INTERVAL_S * 1e9:
@@ -231,6 +231,7 @@ class Conductor:
                 for worker in self._driving():
                     if worker.done is None:
                         self._lose(worker, f"still running {LATE_LIMIT_S:g} s after its end")
+                break
             gevent.sleep(WATCH_S)
         self._progress()
 
@@ -358,6 +359,11 @@ class Conductor:
 
     def _driving(self) -> list[WorkerRecord]:
         return [worker for worker in self.workers.values() if worker.is_driving]
+
+    def _expected(self) -> list[WorkerRecord]:
+        """Return those whose end is worth waiting for: also one that was lost and came back."""
+        back = [worker for worker in self._reachable() if worker.has_come_back]
+        return [*self._driving(), *back]
 
     def _reachable(self) -> list[WorkerRecord]:
         now_ns = monotonic_ns()

@@ -1,11 +1,13 @@
 """The load over several machines, here all on this one: real masters, real workers, real losses.
 
-Three loads go on at once, each with its own master; the tests look at what they left.
+Several loads go on at once, each by itself; the tests look at what they left.
 
     kept     three workers, one on a clock of its own (where the system has time namespaces), one
              killed in mid-load, one that joins late; the master shows Locust's web UI
     mixed    one worker of another release, which plans another load
     orphaned the master is killed in mid-load
+    frozen   one of two workers is cut off for longer than its term, and then comes back
+    local    no master: two load processes of this machine, one killed in mid-load
 """
 
 from __future__ import annotations
@@ -27,18 +29,18 @@ import pytest
 
 from contracts.reading import read_contract
 from harness.measurements import read_measurements
+from harness.options import Options
+from harness.preparation import prepare
 from harness.run_folder import RunFolder
 from harness.verdict import evaluate
-from scenarios.arrivals import plan_load
 from scenarios.population import build_population
 from scenarios.shares import Share, families_of
 
 ROOT = Path(__file__).resolve().parents[2]
 MONTHEND = (sys.executable, "-m", "harness.cli")
 SCALE = 0.05
-DURATION_S = 16.0
+DURATION_S = 18.0
 LIMIT_S = 90.0
-KILLED_AFTER_S = 2.0
 # A clock of its own: 1,000 s ahead of everybody's (time_namespaces(7)); elsewhere the same clock.
 AHEAD_S = 1_000
 AHEAD = ("unshare", "--user", "--map-root-user", "--time", "--monotonic", str(AHEAD_S))
@@ -84,18 +86,19 @@ def await_true(condition, what):
 
 
 class Troop:
-    """One master, its workers, and where they all write."""
+    """One load with all its processes, and where they write. `expect` None: without a master."""
 
     def __init__(self, folder, url, *, expect, level="L2", options=()):
         self.folder = folder
         self.port = free_port()
         self.processes = {}
         folder.mkdir()
+        master = ("--master", "--expect-workers", str(expect), "--bind", "127.0.0.1", "--port",
+                  str(self.port))  # fmt: skip
         self._start(
-            "master", *MONTHEND, "load", "--master", "--target", url, "--expect-workers",
-            str(expect), "--bind", "127.0.0.1", "--port", str(self.port), "--scale", str(SCALE),
-            "--level", level, "--duration", str(DURATION_S), "--out", str(folder / "runs"),
-            *options,
+            "master", *MONTHEND, "load", "--target", url, *(master if expect else ()),
+            "--scale", str(SCALE), "--scenario", "month_end", "--level", level, "--duration",
+            str(DURATION_S), "--out", str(folder / "runs"), *options,
         )  # fmt: skip
 
     def worker(self, name, *before):
@@ -127,22 +130,17 @@ class Troop:
     def run(self):
         return RunFolder(next((self.folder / "runs").iterdir()))
 
-    def events(self):
-        return [
-            json.loads(line)
-            for line in (self.run.logs / "master.jsonl").read_text().splitlines()
-        ]  # fmt: skip
+    def has_begun(self, says=Path("logs/master.jsonl")):
+        lines = (self.run.path / says).read_text().splitlines()
+        events = [json.loads(line) for line in lines]
+        return any(event["event"] == "progress" and event["sent"] > 0 for event in events)
 
-    def has_begun(self):
-        return any(
-            event["event"] == "progress" and event["sent"] > 0 for event in self.events()
-        )  # fmt: skip
+    def index_of(self, name):
+        """Return the index under which worker *name* drives."""
+        return int(next((self.folder / name).glob("worker-*")).name.rpartition("-")[2])
 
-    def kill_worker_that_drives(self, name):
-        """Kill it as the kernel would; returns its index."""
-        places = list((self.folder / name).glob("worker-*"))
-        os.killpg(self.processes[name].pid, signal.SIGKILL)
-        return int(places[0].name.rpartition("-")[2])
+    def signal(self, name, number):
+        os.killpg(self.processes[name].pid, number)
 
     def wait(self, name):
         return self.processes[name].wait(timeout=LIMIT_S)
@@ -184,7 +182,12 @@ def world(tmp_path_factory, target):
     )
     mixed = Troop(folder / "mixed", target, expect=2)
     orphaned = Troop(folder / "orphaned", target, expect=1)
-    found = {"kept": kept, "mixed": mixed, "orphaned": orphaned}
+    frozen = Troop(folder / "frozen", target, expect=2)
+    local = Troop(folder / "local", target, expect=None, options=("--workers", "2"))
+    troops = {
+        "kept": kept, "mixed": mixed, "orphaned": orphaned, "frozen": frozen, "local": local
+    }  # fmt: skip
+    found = dict(troops)
     try:
         kept.worker("ahead", *(AHEAD if has_time_namespaces() else ()))
         kept.worker("steady")
@@ -192,39 +195,68 @@ def world(tmp_path_factory, target):
         mixed.worker("right")
         mixed.worker_of_other_release("other")
         orphaned.worker("orphan")
+        frozen.worker("warm")
+        frozen.worker("cold")
 
+        await_true(lambda: local.has_begun("readings/load-1.jsonl"), "the local load began")
+        found["local_pid"] = pid_of_load_process(local.processes["master"].pid, "load-1.json")
+        os.kill(found["local_pid"], signal.SIGKILL)
         await_true(orphaned.has_begun, "the orphaned load began")
-        os.killpg(orphaned.processes["master"].pid, signal.SIGKILL)
-        found["orphaned_at_s"] = time.monotonic()
-
-        await_true(kept.has_begun, "the load began")
+        orphaned.signal("master", signal.SIGKILL)
+        await_true(lambda: list((folder / "kept" / "victim").glob("worker-*")), "shares are dealt")
         kept.worker("late")
-        time_to_kill = time.monotonic() + KILLED_AFTER_S
-        await_true(lambda: time.monotonic() > time_to_kill, "time goes on")
-        found["lost"] = kept.kill_worker_that_drives("victim")
+        await_true(frozen.has_begun, "the frozen load began")
+        frozen.signal("cold", signal.SIGSTOP)
+        await_true(kept.has_begun, "the load began")
+        await_true(lambda: "joined late" in (kept.run.logs / "master.log").read_text(), "joined")
+        found["lost"] = kept.index_of("victim")
+        kept.signal("victim", signal.SIGKILL)
         found["killed_ns"] = time.monotonic_ns()
-        base = f"http://127.0.0.1:{web_port}"
-        await_true(lambda: "taken over" in (kept.run.logs / "master.log").read_text(), "it is seen")
+        await_true(lambda: "taken over" in (frozen.run.logs / "master.log").read_text(), "seen")
+        frozen.signal("cold", signal.SIGCONT)
+        await_true(lambda: "taken over" in (kept.run.logs / "master.log").read_text(), "seen")
         found["seen_after_s"] = (time.monotonic_ns() - found["killed_ns"]) / 1e9
+        base = f"http://127.0.0.1:{web_port}"
         found["exact"] = json.loads(ask(f"{base}/exact.json"))["operations"]
         found["stats"] = json.loads(ask(f"{base}/stats/requests"))
         found["page"] = ask(f"{base}/exact").decode()
         found["index"] = ask(f"{base}/").decode()
         found["statuses"] = {
             (name, process): troop.wait(process)
-            for name, troop in (("kept", kept), ("mixed", mixed))
+            for name, troop in troops.items()
             for process in troop.processes
         }
-        found["statuses"]["orphaned", "orphan"] = orphaned.wait("orphan")
         yield found
     finally:
-        for troop in (kept, mixed, orphaned):
+        for troop in troops.values():
             troop.end()
+
+
+def pid_of_load_process(parent, order):
+    """Return the pid of the load process of *parent* that carries out *order*."""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = path.read_bytes().decode().split("\0")
+            status = (path.parent / "stat").read_text()
+        except OSError:
+            continue
+        is_child = int(status.rpartition(")")[2].split()[1]) == parent
+        if is_child and any(word.endswith(order) for word in words):
+            return int(path.parent.name)
+    raise AssertionError(f"nobody carries out {order}")
 
 
 @pytest.fixture(scope="module")
 def plan():
-    return plan_load(build_population(scale=SCALE), level="L4", duration_s=DURATION_S, seed=1)
+    options = Options(
+        command=(),
+        target="http://127.0.0.1",
+        scenario="month_end",
+        level="L4",
+        scale=SCALE,
+        duration_s=DURATION_S,
+    )
+    return prepare(options).plan
 
 
 @pytest.fixture(scope="module")
@@ -241,6 +273,20 @@ def facts_of(run, index):
     return next(
         one for one in run.read_manifest().load_processes if one["process_index"] == index
     )  # fmt: skip
+
+
+def caveats_of(run):
+    return {one.id: one for one in evaluate(run, read_contract(run.contract)).caveats}
+
+
+def sessions_of_share(index, count, *, level):
+    options = Options(
+        command=(), target="http://127.0.0.1", scenario="month_end", level=level, scale=SCALE,
+        duration_s=DURATION_S,
+    )  # fmt: skip
+    known = prepare(options)
+    families = families_of(known.population, known.plan.unit_row)
+    return np.flatnonzero(Share().split(count)[index].covers(families, known.plan.start_ns))
 
 
 def spare_of(run):
@@ -295,7 +341,7 @@ def test_a_worker_that_joins_late_gets_nothing_but_what_was_lost(world, plan, ke
 
 def test_the_clocks_of_all_machines_become_one(world, kept, samples):
     apart_s = AHEAD_S if has_time_namespaces() else 0
-    ahead = int(next((world["kept"].folder / "ahead").glob("worker-*")).name[-1])
+    ahead = world["kept"].index_of("ahead")
     facts = facts_of(kept, ahead)
     phases = kept.read_manifest().phases
 
@@ -307,13 +353,12 @@ def test_the_clocks_of_all_machines_become_one(world, kept, samples):
 
 
 def test_the_collected_run_can_be_judged_and_says_what_was_lost(kept):
-    verdict = evaluate(kept, read_contract(kept.contract))
+    caveats = caveats_of(kept)
 
-    caveats = {caveat.id: caveat for caveat in verdict.caveats}
     assert "worker_lost" in caveats
     assert "taken over by" in caveats["worker_lost"].text_en
     assert "load_lost" not in caveats
-    assert verdict.verdict != "MET"
+    assert evaluate(kept, read_contract(kept.contract)).verdict != "MET"
 
 
 def test_logs_are_collected_byte_for_byte_and_then_left_by_the_workers(world, kept):
@@ -374,6 +419,43 @@ def test_a_worker_whose_master_is_gone_ends_by_itself_and_keeps_what_it_has(worl
     kept = list((world["orphaned"].folder / "orphan").rglob("samples/*.log"))
     assert len(kept) == 1
     assert str(kept[0].parents[1]) in log
+
+
+def test_a_worker_that_was_cut_off_begins_nothing_that_another_drives(world):
+    frozen = world["frozen"]
+    run = frozen.run
+    cold = facts_of(run, frozen.index_of("cold"))
+    samples = read_measurements(run.samples)
+    first = samples.is_request
+
+    assert cold["is_lost"] == 1
+    assert cold["has_come_back"] == 1
+    assert cold["forgone_sessions"] > 0
+    assert cold["is_collected"] == 1
+    pairs = (samples.session[first].astype(np.int64) << 16) | samples.step[first]
+    assert np.unique(pairs).size == pairs.size
+    assert world["statuses"]["frozen", "master"] == 2
+    assert "worker_lost" in caveats_of(run)
+
+
+def test_a_killed_load_process_of_this_machine_is_taken_over_and_the_run_says_so(world):
+    run = world["local"].run
+    lost, kept = facts_of(run, 1), facts_of(run, 0)
+    samples = read_measurements(run.samples)
+    first = samples.is_request
+
+    assert run.read_manifest().ended == "completed"
+    assert (lost["is_lost"], lost["taken_over_by"]) == (1, "0")
+    assert (kept["is_lost"], kept["has_finished"]) == (0, 1)
+    assert world["statuses"]["local", "master"] == 2
+    assert "killed by signal 9" in world["local"].log("master")
+    caveats = caveats_of(run)
+    assert "worker_lost" in caveats
+    assert "load_lost" not in caveats
+    pairs = (samples.session[first].astype(np.int64) << 16) | samples.step[first]
+    assert np.unique(pairs).size == pairs.size
+    by_the_other = pq.read_table(run.samples / "load-0.parquet", columns=["session"])
+    assert np.isin(sessions_of_share(1, 2, level="L2"), by_the_other["session"].to_numpy()).any()
 
 
 def test_a_port_that_is_taken_is_told_in_one_line_before_anything_starts(target, tmp_path):
