@@ -27,6 +27,31 @@ from tests.fakes.certificates import certificate
 ROOT = Path(__file__).resolve().parents[2]
 SCALE = 0.05
 LIMIT_S = 60
+# What somebody else brings: it listens to Locust's events and writes down what it heard.
+PLUGIN = """
+import json
+from locust import events
+
+heard = {{"requests": 0, "starts": 0, "stops": 0, "slowest_ms": 0.0}}
+
+@events.request.add_listener
+def on_request(response_time, exception, **_):
+    heard["requests"] += 1
+    heard["slowest_ms"] = max(heard["slowest_ms"], response_time)
+
+@events.test_start.add_listener
+def on_start(**_):
+    heard["starts"] += 1
+
+@events.test_stop.add_listener
+def on_stop(**_):
+    heard["stops"] += 1
+
+@events.quitting.add_listener
+def on_quitting(**_):
+    with open({heard!r}, "w") as file:
+        json.dump(heard, file)
+"""
 
 
 def serve(folder, **behaviour):
@@ -43,11 +68,11 @@ def serve(folder, **behaviour):
     return process, json.loads(process.stdout.readline())["url"]
 
 
-def locust(folder, url, *options, duration_s=4, environment=None):
+def locust(folder, url, *options, duration_s=4, environment=None, beside=""):
     folder.mkdir()
     with (folder / "locust.log").open("wb") as log:
         return subprocess.Popen(
-            [sys.executable, "-m", "locust", "-f", "scenarios/month_end.py", "--host", url,
+            [sys.executable, "-m", "locust", "-f", f"scenarios/month_end.py{beside}", "--host", url,
              "--monthend-scale", str(SCALE), "--monthend-level", "L4", "--monthend-out",
              str(folder), "--monthend-duration", str(duration_s), *options],
             cwd=ROOT,
@@ -79,9 +104,13 @@ def world(tmp_path_factory):
     servers = [serve(folder, certificate=str(pem)), serve(folder)]
     (_, https), (_, http) = servers
     trusting = {"SSL_CERT_FILE": str(pem)}
+    (folder / "plugin.py").write_text(PLUGIN.format(heard=str(folder / "heard.json")))
+    beside = f",{folder / 'plugin.py'}"
     headless = ("--headless",)
     runs = {
-        "trusted": locust(folder / "trusted", https, *headless, environment=trusting),
+        "trusted": locust(
+            folder / "trusted", https, *headless, environment=trusting, beside=beside
+        ),
         "untrusted": locust(folder / "untrusted", https, *headless, duration_s=2),
         "many": locust(folder / "many", http, *headless, "--processes", "2"),
         "interrupted": locust(folder / "interrupted", http, *headless, duration_s=60),
@@ -117,6 +146,17 @@ def test_tls_is_spoken_and_locust_shows_what_was_recorded(world):
     assert (samples["attempt"] == 0).sum() == planned_requests(4)
     shown = re.findall(r"Aggregated\s+(\d+)\s+(\d+)\(", log)[-1]
     assert shown == (str(len(sent)), "0")
+
+
+def test_listeners_of_others_hear_every_request_and_the_life_of_the_test(world):
+    samples = samples_of(world["folder"] / "trusted")
+    heard = json.loads((world["folder"] / "heard.json").read_text())
+
+    sent = samples[samples["sent_ns"] > 0]
+    slowest_ms = (sent["done_ns"] - sent["planned_ns"]).max() / 1e6
+    assert heard == {
+        "requests": len(sent), "starts": 1, "stops": 1, "slowest_ms": float(slowest_ms)
+    }  # fmt: skip
 
 
 def test_a_certificate_that_nobody_vouches_for_is_refused_before_anything_is_sent(world):
