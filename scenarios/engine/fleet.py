@@ -190,10 +190,10 @@ class Fleet:
     def _end_when_over(self) -> None:
         if self._is_stopping:
             is_over = self._in_flight == 0
+        elif self.counters.open_sessions or self._timetable.has_starts:
+            is_over = False
         else:
-            may_be_joined = self._clock.now_ns() < self.stays_until_ns
-            has_more = self._timetable.has_starts or may_be_joined
-            is_over = self.counters.open_sessions == 0 and not has_more
+            is_over = self._clock.now_ns() >= self.stays_until_ns  # nobody may join any more
         if is_over:
             self._over.set()
 

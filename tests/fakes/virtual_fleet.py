@@ -74,7 +74,8 @@ class VirtualSwitchboard:
         self.clock = clock
         self.fates = iter(fates)
         self.sent = []
-        self.most_at_once = 0
+        self.most_at_once = 0  # of one session
+        self.in_flight_max = 0
         self._under_way = []
         self._count = itertools.count()
 
@@ -108,6 +109,7 @@ class VirtualSwitchboard:
         entry = (exchange.sent_ns + after_ns, next(self._count), exchange, answer)
         heapq.heappush(self._under_way, entry)
         self.sent.append(exchange)
+        self.in_flight_max = max(self.in_flight_max, self.in_flight)
         at_once = [
             other[2] for other in self._under_way if _session(other[2]) is _session(exchange)
         ]

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.records import Failure, Outcome
+from scenarios.engine.timetable import GATHER_NS, RELEASED_MAX
 from scenarios.journeys.repeats import PATIENT, Manners
 from scenarios.outcomes import Ending
 from tests.fakes.virtual_fleet import OPERATIONS, Fate, Script, ScriptBook, VirtualRun
@@ -43,6 +44,25 @@ def test_each_planned_request_is_due_when_the_answer_before_it_came_and_the_paus
     assert (samples["planned_ns"] / 1e9).tolist() == [1.0, 23.0, 46.0]
     assert (samples["sent_ns"] == samples["planned_ns"]).all()
     assert rows(samples, "step", "attempt") == [(0, 0), (1, 0), (2, 0)]
+
+
+def test_what_is_due_close_together_goes_out_together_and_hardly_late(run):
+    scripts = [Script([("read", 0.0)], start_s=1.0 + number * 0.00003) for number in range(40)]
+
+    samples = run(scripts, itertools.repeat(Fate(after_s=0.7))).samples
+
+    late_ns = samples["sent_ns"] - samples["planned_ns"]
+    assert 0 <= late_ns.min() < late_ns.max() <= GATHER_NS
+    assert len(set(samples["sent_ns"].tolist())) < 15
+
+
+def test_a_process_that_fell_behind_reads_answers_between_the_requests_it_owes(run):
+    scripts = [Script([("read", 0.0)]) for _ in range(1_000)]
+
+    made = run(scripts, itertools.repeat(Fate(after_s=0.0)))
+
+    assert (made.samples["failure"] == Failure.NONE).sum() == 1_000
+    assert made.switchboard.in_flight_max <= 2 * RELEASED_MAX
 
 
 def test_who_loses_patience_asks_again_under_the_same_key(run):
