@@ -19,8 +19,8 @@ import orjson
 
 from scenarios.engine import messages
 from scenarios.engine.clocks import Exchange
-from scenarios.engine.collecting import Incoming, LogFile
 from scenarios.engine.director import Director
+from scenarios.engine.fetching import Fetching
 from scenarios.engine.member import STATUS_NOT_CARRIED_OUT, listener
 from scenarios.engine.order import BadLoadOrder, LoadOrder
 from scenarios.engine.planning import planned
@@ -38,8 +38,6 @@ TAKEOVER_DELAY_S: Final = 3.0  # every survivor has heard what it takes, and has
 CLOCK_QUESTIONS: Final = 12  # before and after; the quickest of so many is a quiet one
 CLOCK_INTERVAL_S: Final = 3.0  # while the load is on
 LATE_LIMIT_S: Final = 30.0
-PIECE_LIMIT_S: Final = 5.0
-PIECE_TRIES: Final = 4
 WATCH_S: Final = 0.1
 
 log = logging.getLogger("monthend")
@@ -78,7 +76,7 @@ class Conductor:
         self._plan_sha256 = ""
         self._is_stopping = False
         self._looked_ns = self._looks_again_ns = monotonic_ns()
-        self._incoming: dict[tuple[str, str], list[tuple[int, bytes]]] = {}
+        self._fetching = Fetching(order.out_dir, self._send)
         self._key_salt = order.key_salt or (0 if order.start_file else secrets.randbits(48))
 
     @property
@@ -112,7 +110,7 @@ class Conductor:
         self._write("started", at_ns=monotonic_ns(), t0_ns=self._t0_ns)
         self._watch()
         self._ask_clocks(self._reachable())
-        fetching = [gevent.spawn(self._collect, worker) for worker in self._reachable()]
+        fetching = [gevent.spawn(self._fetching.collect, worker) for worker in self._reachable()]
         while not all(one.ready() for one in fetching):  # each bounded by its pieces
             gevent.joinall(fetching, timeout=messages.PULSE_INTERVAL_S)
             self._progress()
@@ -125,7 +123,7 @@ class Conductor:
         for name, handler in (
             (messages.PULSE, self._on_pulse),
             (messages.CLOCK, self._on_clock),
-            (messages.PIECE, self._on_piece),
+            (messages.PIECE, self._fetching.take),
         ):
             self._runner.custom_messages[name] = (listener(handler), False)
 
@@ -154,11 +152,6 @@ class Conductor:
                     wall_ns=int(answer["wall_ns"]),
                 )
             )
-
-    def _on_piece(self, piece: Mapping[str, Any]) -> None:
-        waiting = self._incoming.get((str(piece["from"]), str(piece["name"])))
-        if waiting is not None:
-            waiting.append((int(piece["offset"]), bytes(piece["content"])))
 
     # Before.
 
@@ -283,49 +276,6 @@ class Conductor:
         self._say_to_all()
 
     # Afterwards.
-
-    def _collect(self, worker: WorkerRecord) -> None:
-        """Fetch the logs of *worker*, piece by piece; what does not come stays where it is."""
-        try:
-            logs = [LogFile(*one) for one in (worker.done or {}).get("files", ())]
-            fetched = [self._fetch(worker, one) for one in logs]
-            worker.is_collected = bool(fetched) and all(fetched)
-        except (OSError, ValueError, TypeError) as error:
-            log.error("the logs of worker %d cannot be kept: %s", worker.index, error)
-        if not worker.is_collected:
-            where = (worker.planned or {}).get("where", "")
-            log.error("the logs of worker %d were not collected; they lie in %s",
-                      worker.index, where)  # fmt: skip
-
-    def _fetch(self, worker: WorkerRecord, one: LogFile) -> bool:
-        incoming = Incoming(one, self._order.out_dir)
-        waiting = self._incoming[worker.id, one.name] = []
-        try:
-            while incoming.received < one.size:
-                piece = self._ask_piece(worker, one.name, incoming.received, waiting)
-                if not piece:
-                    break
-                incoming.add(piece)
-            if incoming.is_whole:
-                incoming.finish(worker.line)
-            return incoming.is_whole
-        finally:
-            incoming.close()
-            del self._incoming[worker.id, one.name]
-
-    def _ask_piece(
-        self, worker: WorkerRecord, name: str, offset: int, waiting: list[tuple[int, bytes]]
-    ) -> bytes:
-        for _ in range(PIECE_TRIES):
-            self._send(worker, messages.ASK_PIECE, {"name": name, "offset": offset})
-            limit_ns = monotonic_ns() + int(PIECE_LIMIT_S * 1e9)
-            while monotonic_ns() < limit_ns:
-                while waiting:
-                    at, content = waiting.pop(0)
-                    if at == offset:
-                        return content
-                gevent.sleep(0.002)
-        return b""
 
     def _conclude(self, reason: str) -> int:
         for worker in self.workers.values():
