@@ -23,12 +23,20 @@ DEMANDS: Final = ("low", "base", "high")
 CALENDAR_PROFILES: Final = ("normal_day", "month_end", "year_end", "reopening")
 PARTY_ROLES: Final = ("purchaser", "acceptance_committee", "vendor", "users", "observer")
 ALL_OPERATIONS: Final = "all"
+# Instead of a kind a clause may name one operation: `selector: "operation:GET /units/{n}"`.
+OPERATION_PREFIX: Final = "operation:"
+OPERATION_NAME_PATTERN: Final = r"[^\s\x00-\x1f\x7f]([^\x00-\x1f\x7f]{0,198}[^\s\x00-\x1f\x7f])?"
+OPERATION_PATTERN: Final = OPERATION_PREFIX + OPERATION_NAME_PATTERN
 # Probes must be refused and the provider is somebody else's, so neither has a promised latency.
 _TIMED_KINDS: Final = tuple(
     kind.value
     for kind in OperationKind
     if kind not in (OperationKind.PROBE, OperationKind.PROVIDER)
 )
+
+
+# Of which kinds the operations of a load of the user's own may be.
+OWN_KINDS: Final = _TIMED_KINDS
 
 
 class Side(StrEnum):
@@ -71,13 +79,19 @@ SAMPLES_MIN: Final = NumberRule(at_least=1, at_most=1e9, is_whole=True)  # absen
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuantityRule:
-    """How a clause on one quantity must look. `selectors` is empty when it takes none."""
+    """How a clause on one quantity must look. `selectors` is empty when it takes none.
+
+    `takes_operation`: one operation may be named in their place.
+    """
 
     unit: Unit
     side: Side
     bound: NumberRule
     selectors: tuple[str, ...] = ()
+    takes_operation: bool = False
+    is_selector_optional: bool = False
     parameters: Mapping[str, NumberRule] = field(default_factory=dict)
+    parameters_optional: Mapping[str, NumberRule] = field(default_factory=dict)
 
 
 _PERCENTILE: Final = NumberRule(above=0, at_most=100)
@@ -85,14 +99,21 @@ _PERCENTILE: Final = NumberRule(above=0, at_most=100)
 QUANTITY_RULES: Final[Mapping[Quantity, QuantityRule]] = {
     Quantity.LATENCY: QuantityRule(
         unit=Unit.MS, side=Side.AT_MOST, bound=POSITIVE, selectors=_TIMED_KINDS,
-        parameters={"percentile": _PERCENTILE},
+        takes_operation=True, parameters={"percentile": _PERCENTILE},
     ),
-    Quantity.ERROR_SHARE: QuantityRule(unit=Unit.SHARE, side=Side.AT_MOST, bound=SHARE),
-    Quantity.CARRIED_SHARE: QuantityRule(unit=Unit.SHARE, side=Side.AT_LEAST, bound=SHARE),
+    Quantity.ERROR_SHARE: QuantityRule(
+        unit=Unit.SHARE, side=Side.AT_MOST, bound=SHARE, selectors=(ALL_OPERATIONS, *_TIMED_KINDS),
+        takes_operation=True, is_selector_optional=True,
+    ),
+    # Without a required rate the plan of the run is the measure.
+    Quantity.CARRIED_SHARE: QuantityRule(
+        unit=Unit.SHARE, side=Side.AT_LEAST, bound=SHARE,
+        parameters_optional={"required_per_s": POSITIVE},
+    ),
     Quantity.PARTICIPATION: QuantityRule(unit=Unit.SHARE, side=Side.AT_LEAST, bound=SHARE),
     Quantity.FAIRNESS: QuantityRule(
         unit=Unit.RATIO, side=Side.AT_MOST, bound=NumberRule(at_least=1, at_most=1e6),
-        selectors=(ALL_OPERATIONS, *_TIMED_KINDS),
+        selectors=(ALL_OPERATIONS, *_TIMED_KINDS), takes_operation=True,
         parameters={
             "unnoticed_below_ms": NumberRule(at_least=0, at_most=1e9),
             "worst_share": NumberRule(above=0, at_most=0.5),

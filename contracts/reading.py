@@ -22,6 +22,10 @@ from contracts.quantities import (
     COMPOSITIONS,
     DEMANDS,
     LEVELS,
+    OPERATION_NAME_PATTERN,
+    OPERATION_PATTERN,
+    OPERATION_PREFIX,
+    OWN_KINDS,
     PARTY_ROLES,
     QUANTITY_RULES,
     SAMPLES_MIN,
@@ -41,6 +45,7 @@ from contracts.terms import (
     Clause,
     Contract,
     Limit,
+    OperationKind,
     Party,
     Quantity,
     Unit,
@@ -59,6 +64,9 @@ CLAUSES_MAX: Final = 500
 UNITS_RULE: Final = NumberRule(at_least=1, at_most=1_000_000, is_whole=True)
 
 CONTRACT_KEYS: Final = ("id", "version", "title", "parties", "workload", "clauses")
+CONTRACT_KEYS_OPTIONAL: Final = ("operations",)
+OPERATION_KEYS: Final = ("name", "kind")
+OPERATIONS_MAX: Final = 1_000
 WORKLOAD_KEYS: Final = ("composition", "demand", "calendar_profile", "units")
 PARTY_KEYS: Final = ("role", "name")
 CLAUSE_KEYS: Final = (
@@ -210,7 +218,7 @@ class _Reading:
 
 
 def _contract(reading: _Reading, node: yaml.Node, sha256: str) -> Contract | None:
-    values = reading.fields(node, "", CONTRACT_KEYS)
+    values = reading.fields(node, "", CONTRACT_KEYS, CONTRACT_KEYS_OPTIONAL)
     return Contract(
         id=reading.pattern(values.get("id"), "id", ID_PATTERN, "new-elaas"),
         version=reading.pattern(values.get("version"), "version", VERSION_PATTERN, "1.0"),
@@ -219,7 +227,29 @@ def _contract(reading: _Reading, node: yaml.Node, sha256: str) -> Contract | Non
         workload=_workload(reading, values.get("workload")),
         clauses=_clauses(reading, values.get("clauses")),
         sha256=sha256,
+        operation_kinds=_operation_kinds(reading, values.get("operations")),
     )
+
+
+def _operation_kinds(
+    reading: _Reading, node: yaml.Node | None
+) -> tuple[tuple[str, OperationKind], ...]:
+    kinds: dict[str, OperationKind] = {}
+    items = reading.items(node, "operations")
+    if len(items) > OPERATIONS_MAX:
+        reading.note(items[OPERATIONS_MAX], "operations", f"more than {OPERATIONS_MAX}", "fewer")
+    for place, item in enumerate(items[:OPERATIONS_MAX], start=1):
+        key = f"operations[{place}]"
+        values = reading.fields(item, key, OPERATION_KEYS)
+        name = reading.pattern(
+            values.get("name"), f"{key}.name", OPERATION_NAME_PATTERN, "GET /units"
+        )
+        kind = reading.word(values.get("kind"), f"{key}.kind", OWN_KINDS)
+        if name in kinds:
+            reading.note(values["name"], f"{key}.name", f"{name!r} stands twice", "keep one")
+        elif kind in OWN_KINDS:
+            kinds[name] = OperationKind(kind)
+    return tuple(kinds.items())
 
 
 def _parties(reading: _Reading, node: yaml.Node | None) -> tuple[Party, ...]:
@@ -335,11 +365,17 @@ def _selector(
             reading.note(node, f"{key}.selector", f"{quantity} takes no selector", "remove it")
         return ""
     if node is None:
-        reading.note(
-            clause, f"{key}.selector", f"{quantity} needs a selector",
-            f"write one of {', '.join(rule.selectors)}",
-        )  # fmt: skip
+        if not rule.is_selector_optional:
+            reading.note(
+                clause, f"{key}.selector", f"{quantity} needs a selector",
+                f"write one of {', '.join(rule.selectors)}",
+            )  # fmt: skip
         return ""
+    is_operation = isinstance(node, yaml.ScalarNode) and node.value.startswith(OPERATION_PREFIX)
+    if rule.takes_operation and is_operation:
+        return reading.pattern(
+            node, f"{key}.selector", OPERATION_PATTERN, f"{OPERATION_PREFIX}GET /units"
+        )
     return reading.word(node, f"{key}.selector", rule.selectors)
 
 
@@ -357,13 +393,14 @@ def _parameters(
             names = ", ".join(rule.parameters)
             reading.note(clause, full, f"{quantity} needs parameters", f"write {names}")
         return ()
-    if not rule.parameters:
+    known = {**rule.parameters, **rule.parameters_optional}
+    if not known:
         reading.note(node, full, f"{quantity} takes no parameters", "remove them")
         return ()
-    values = reading.fields(node, full, tuple(rule.parameters))
+    values = reading.fields(node, full, tuple(rule.parameters), tuple(rule.parameters_optional))
     numbers = {
         name: reading.number(values.get(name), f"{full}.{name}", bounds)
-        for name, bounds in rule.parameters.items()
+        for name, bounds in known.items()
     }
     return tuple((name, number) for name, number in numbers.items() if number is not None)
 

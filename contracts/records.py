@@ -13,13 +13,21 @@ up to its last record; when the load has ended they are sealed into Parquet with
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from typing import Final
 
 import numpy as np
 
 # 1 (2026-11): first.
 FORMAT_VERSION: Final = 1
+
+
+class LoadKind(StrEnum):
+    """Whose load a run put on the target."""
+
+    COUNTRY = "country"  # planned from the population: units, journeys, money
+    WORKLOAD = "workload"  # a workload file replayed: planned, but without units or money
+    LOCUSTFILE = "locustfile"  # somebody's locustfile: a closed load without a plan
 
 
 class Outcome(IntEnum):

@@ -18,6 +18,9 @@ from contracts.quantities import (
     COMPOSITIONS,
     DEMANDS,
     LEVELS,
+    OPERATION_NAME_PATTERN,
+    OPERATION_PATTERN,
+    OWN_KINDS,
     PARTY_ROLES,
     QUANTITY_RULES,
     SAMPLES_MIN,
@@ -45,6 +48,7 @@ def contract_schema() -> Schema:
                 "parties": _list(_ref("party")),
                 "workload": _ref("workload"),
                 "clauses": {**_list(_ref("clause")), "maxItems": reading.CLAUSES_MAX},
+                "operations": {**_list(_ref("operation")), "maxItems": reading.OPERATIONS_MAX},
             },
             reading.CONTRACT_KEYS,
         ),
@@ -85,6 +89,10 @@ def contract_schema() -> Schema:
                 "oneOf": [{"required": [side.value]} for side in Side],
             },
             "clause": _clause(),
+            "operation": _mapping(
+                {"name": _pattern(OPERATION_NAME_PATTERN), "kind": {"enum": list(OWN_KINDS)}},
+                reading.OPERATION_KEYS,
+            ),
         },
     }
 
@@ -117,7 +125,15 @@ def _clause() -> Schema:
     }
 
 
+def _selector(rule: QuantityRule) -> Schema | bool:
+    words: Schema = {"enum": list(rule.selectors)}
+    if rule.takes_operation:
+        return {"anyOf": [words, _pattern(OPERATION_PATTERN)]}
+    return words if rule.selectors else False
+
+
 def _when(quantity: Quantity, rule: QuantityRule) -> Schema:
+    parameters = {**rule.parameters, **rule.parameters_optional}
     properties: Schema = {
         "limit": {
             "properties": {
@@ -126,17 +142,16 @@ def _when(quantity: Quantity, rule: QuantityRule) -> Schema:
             },
             "required": [rule.side.value],
         },
-        "selector": {"enum": list(rule.selectors)} if rule.selectors else False,
-        "parameters": (
-            _mapping(
-                {name: _number(bounds) for name, bounds in rule.parameters.items()},
-                tuple(rule.parameters),
-            )
-            if rule.parameters
-            else False
-        ),
-    }
-    required = [name for name in ("selector", "parameters") if properties[name] is not False]
+        "selector": _selector(rule),
+        "parameters": _mapping(
+            {name: _number(bounds) for name, bounds in parameters.items()}, tuple(rule.parameters)
+        ) if parameters else False,
+    }  # fmt: skip
+    required = []
+    if rule.selectors and not rule.is_selector_optional:
+        required.append("selector")
+    if rule.parameters:
+        required.append("parameters")
     return {
         "if": {"properties": {"quantity": {"const": quantity.value}}, "required": ["quantity"]},
         "then": {"properties": properties, "required": required},

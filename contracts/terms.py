@@ -103,8 +103,9 @@ class Limit:
 class Clause:
     """One numbered promise.
 
-    `selector` narrows the quantity: an operation kind for LATENCY and FAIRNESS, an invariant id
-    (I1..I11) for INVARIANT, a fault name for RECOVERY, empty otherwise. `parameters` holds the
+    `selector` narrows the quantity: an operation kind, or `operation:` and a name, for LATENCY,
+    ERROR_SHARE and FAIRNESS, an invariant id (I1..I11) for INVARIANT, a fault name for RECOVERY,
+    empty otherwise. `parameters` holds the
     further numbers a quantity needs (`percentile` 0..100, `unnoticed_below_ms`, ...), each named
     with its unit. `samples_min` is the number of samples below which the clause is INCONCLUSIVE.
     `levels` are the load levels at which the clause applies; elsewhere it is NOT_TESTED.
@@ -127,6 +128,12 @@ class Clause:
     def parameter(self, name: str) -> float:
         """Return the further number *name*. Raises `KeyError` when the clause has none."""
         return dict(self.parameters)[name]
+
+    @property
+    def operation(self) -> str:
+        """The one operation that the clause is about, empty when it is about a kind or all."""
+        prefix, _, name = self.selector.partition(":")
+        return name if prefix == "operation" else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +160,10 @@ class Workload:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contract:
-    """A contract as read: `sha256` is over the bytes of the file, so a loosened limit shows."""
+    """A contract as read: `sha256` is over the bytes of the file, so a loosened limit shows.
+
+    `operation_kinds` say of which kind operations are that a load of the user's own brings along.
+    """
 
     id: str
     version: str
@@ -162,3 +172,4 @@ class Contract:
     workload: Workload
     clauses: tuple[Clause, ...]
     sha256: str
+    operation_kinds: tuple[tuple[str, OperationKind], ...] = ()

@@ -109,6 +109,16 @@ KINDS: Final[Mapping[str, Kind]] = {
         advice_th="เพิ่มข้อสัญญาที่ครอบคลุมกฎนี้ และดู findings.json",
         advice_en="add a clause for this rule to the contract, and see findings.json",
     ),
+    "own_load": Kind(
+        blocks=False, voids_time=False,
+        advice_th="ข้อสัญญาตัดสินตามภาระงานนี้เท่านั้น",
+        advice_en="the clauses are judged for this load and no other",
+    ),
+    "closed_load": Kind(
+        blocks=False, voids_time=False,
+        advice_th="คำนวณเปอร์เซ็นไทล์ซ้ำโดยเติมคำขอที่หายไป; ใช้ --workload เพื่อทดสอบแบบเปิด",
+        advice_en="percentiles were held against the requests it left out; --workload is open",
+    ),
     "scaled": Kind(
         blocks=False, voids_time=False,
         advice_th="ใช้เป็นหลักฐานได้ แต่ไม่ใช่การตรวจรับ",

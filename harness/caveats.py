@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from contracts.records import Caveat
+from contracts.records import Caveat, LoadKind
 from contracts.terms import Contract, OperationKind
 from harness.calibration.doubts import caveats_of_calibration
 from harness.caveat_kinds import caveat_of
@@ -22,6 +22,7 @@ from harness.columns import EvidenceMissing
 from harness.distribution_doubts import caveats_of_distribution
 from harness.generator_doubts import caveats_of_generator, waited_share
 from harness.measurements import Measurements
+from harness.run_folder import Manifest
 from harness.sealing import broken_logs
 from scenarios.networks import LOSSY
 
@@ -46,6 +47,8 @@ def caveats_of_load(recorded: Recorded, contract: Contract) -> tuple[Caveat, ...
 
 def caveats_of_books(recorded: Recorded) -> tuple[Caveat, ...]:
     """Return the caveats that follow from how the books were read."""
+    if recorded.manifest.is_own_load:
+        return ()  # it has no books, and the clauses that need them say so
     try:
         unread = unread_unit_count(recorded)
     except EvidenceMissing as missing:
@@ -96,6 +99,7 @@ def _of_manifest(recorded: Recorded, contract: Contract) -> Iterator[Caveat]:
     if manifest.contract_sha256 != contract.sha256:
         yield caveat_of("contract_differs", "สัญญาที่ใช้ตัดสินไม่ใช่ฉบับที่ใช้ทดสอบ",
                       "the contract judged by is not the contract of the run")  # fmt: skip
+    yield from _of_own_load(manifest)
     if manifest.scale < 1.0:
         yield caveat_of("scaled", f"ทดสอบเพียง {manifest.scale:g} ของจำนวนหน่วยงาน",
                       f"only {manifest.scale:g} of the units took part")  # fmt: skip
@@ -114,8 +118,21 @@ def _of_manifest(recorded: Recorded, contract: Contract) -> Iterator[Caveat]:
         is_faulted = bool(recorded.faults)
     except EvidenceMissing:
         return
-    if not is_faulted:
+    if not is_faulted and not manifest.is_own_load:
         yield caveat_of("faults_not_tested", "ไม่ได้ทดสอบการล้มของระบบ", "no fault was injected")
+
+
+def _of_own_load(manifest: Manifest) -> Iterator[Caveat]:
+    if not manifest.is_own_load:
+        return
+    source = manifest.load_source.get("file", "?")
+    yield caveat_of("own_load", f"ภาระงานมาจาก {source} มิใช่ของทั้งประเทศที่ระดับ {manifest.level}",
+                    f"the load came from {source}, it is not the country's at level "
+                    f"{manifest.level}")  # fmt: skip
+    if manifest.load_kind == LoadKind.LOCUSTFILE:
+        yield caveat_of("closed_load", "ผู้ใช้ของไฟล์ Locust ไม่ส่งคำขอขณะรอ จึงเห็นการหยุดชะงักได้ไม่ครบ",
+                        "the users of a locustfile ask for nothing while they wait, so that a "
+                        "stall shows only in part")  # fmt: skip
 
 
 def _of_samples(recorded: Recorded) -> Iterator[Caveat]:
@@ -209,6 +226,8 @@ def _of_plan(recorded: Recorded, samples: Measurements) -> Iterator[Caveat]:
 def _of_logins(recorded: Recorded, samples: Measurements) -> Iterator[Caveat]:
     names = {name for name, kind in samples.operations if kind == OperationKind.LOGIN}
     planned = sum(recorded.manifest.planned_by_operation.get(name, 0) for name in names)
+    if recorded.manifest.is_own_load:
+        return
     made = int(np.count_nonzero(samples.of_kinds({OperationKind.LOGIN}) & (samples.sent_ns > 0)))
     if made > (1.0 + EXTRA_LOGINS_SHARE) * planned:
         yield caveat_of("extra_logins", f"มีคำขอเข้าสู่ระบบ {made} คำขอ ตามแผน {planned}",

@@ -159,6 +159,7 @@ def _add_experiment_options(command: argparse.ArgumentParser) -> None:
     add("--network", choices=("clean", "lossy"), default="clean",
         help="lossy: one unit in ten is behind a bad line; clauses on time stay open")  # fmt: skip
     _add_ca(command)
+    _add_own_load_options(command)
     add("--out", type=Path, default=Path("runs"), metavar="DIR", help="where run folders go")
     add("--lang", choices=("th", "en"), default=_language(), help="language of the verdict")
 
@@ -166,6 +167,22 @@ def _add_experiment_options(command: argparse.ArgumentParser) -> None:
 def _add_ca(command: argparse.ArgumentParser) -> None:
     command.add_argument("--ca", type=Path, metavar="FILE",
                          help="certificates (PEM) to trust, for a lab's own target")  # fmt: skip
+
+
+def _add_own_load_options(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument_group("a load of your own, instead of the country's").add_argument
+    add("--workload", type=Path, metavar="FILE",
+        help="replay this workload (see workload-from-log) on --target URL")  # fmt: skip
+    add("--rate-scale", type=float, default=1.0, metavar="X",
+        help="begin X times as many sessions of the workload")  # fmt: skip
+    add("--send-writes", action="store_true",
+        help="send the workload's POST, PUT, PATCH and DELETE requests too")  # fmt: skip
+    add("--locustfile", type=Path, metavar="FILE",
+        help="run this Locust file, unchanged, on --target URL")  # fmt: skip
+    add("--users", type=int, default=0, metavar="N",
+        help="users of the locustfile (default: as Locust decides)")  # fmt: skip
+    add("--spawn-rate", type=float, default=0.0, metavar="R",
+        help="users of the locustfile to begin per second (default: 1)")  # fmt: skip
 
 
 def _add_target_options(command: argparse.ArgumentParser) -> None:

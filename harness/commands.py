@@ -36,6 +36,7 @@ from harness.load_alone import work_for_master
 from harness.load_command import apprenticeship_of, load_and_show, load_words, mastership_of
 from harness.manifests import is_carried_out
 from harness.options import BUSINESS_DATE, DEFAULT_CONTRACT, DURATION_S, Options
+from harness.own_plan_text import own_plan_text
 from harness.plan import describe_plan
 from harness.plan_text import render_plan
 from harness.preparation import prepare
@@ -48,6 +49,7 @@ from harness.targets.embedded import EmbeddedOptions, start_embedded
 from harness.try_dialect import try_dialect
 from harness.verdict import judge
 from harness.workload_from_log import workload_from_log
+from scenarios.arrivals import LoadPlan
 from scenarios.population import build_population
 from scenarios.scenario import NotAScenario, chosen
 
@@ -70,6 +72,9 @@ def plan(arguments: argparse.Namespace) -> int:
     """Say what would run and what would not be tested; nothing is started or written."""
     options = _options(arguments, "L2")
     preparation = prepare(options)
+    if not isinstance(preparation.plan, LoadPlan):
+        print(own_plan_text(preparation, options, arguments.lang))
+        return 0
     described = describe_plan(
         contract=preparation.contract,
         population=preparation.population,
@@ -206,6 +211,12 @@ def _options(arguments: argparse.Namespace, level: str, duration_s: float = DURA
         port=getattr(arguments, "port", 0),
         connections=arguments.connections,
         network=arguments.network,
+        workload=arguments.workload,
+        rate_scale=arguments.rate_scale,
+        send_writes=arguments.send_writes,
+        locustfile=arguments.locustfile,
+        users=arguments.users,
+        spawn_rate=arguments.spawn_rate,
     )
 
 

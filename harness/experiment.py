@@ -14,11 +14,15 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+import numpy as np
+
+from contracts.records import LoadKind
 from harness.failures import BadSetup, BrokenExperiment
 from harness.faults.catalogue import parse_faults
 from harness.faults.fault import Fault
 from harness.faults.schedule import FaultRunner, plan_faults
 from harness.final_reads import read_auditor_token, read_books
+from harness.foreign_load import start_foreign_load
 from harness.interrupts import Interrupts
 from harness.load import Load, start_load
 from harness.manifests import first_manifest, phases_from, phases_until
@@ -31,9 +35,14 @@ from harness.run_folder import Manifest, RunFolder
 from harness.targets import Target
 from harness.targets.embedded import EmbeddedOptions, start_embedded
 from harness.targets.remote import remote_target
+from harness.targets.web import web_target
 from harness.warm_up import warm_up
+from scenarios.arrivals import LoadPlan
 from scenarios.country_playbook import country_playbook
+from scenarios.playbook import Playbook
 from scenarios.shares import Share
+from scenarios.workload_plan import WorkloadPlan
+from scenarios.workload_playbook import workload_playbook
 
 SETTLE_LIMIT_S: Final = 30.0
 SETTLE_S: Final = 1.0  # what was sent just before the end is answered or given up by then
@@ -75,7 +84,7 @@ def run_experiment(scene: Scene, *, attendants: Sequence[Attendant] = ()) -> Non
             stack.callback(display.step, "stopping the target")
         faults = parse_faults(",".join(preparation.fault_names) or "none", target)
         read_all_books(scene, target, "before")
-        load = start_load(scene.options, preparation, target, folder)
+        load = start_any_load(scene, target)
         stack.callback(load.stop)
         record_plan(scene)
         warm_up_target(scene, target)
@@ -110,6 +119,8 @@ def provision(scene: Scene) -> Target:
         health_path=dialect.health_path,
         version_path=dialect.version_path,
     )
+    if options.is_own_load:
+        target = web_target(options.target)
     say(f"asking {target.url} whether it is there")
     target.check_alive()
     return target
@@ -118,16 +129,30 @@ def provision(scene: Scene) -> Target:
 def record_plan(scene: Scene) -> None:
     """Write down which session is to begin when, while the load processes get ready."""
     plan, population = scene.preparation.plan, scene.preparation.population
-    playbook = country_playbook(
-        plan,
-        population,
-        share=Share(),
-        business_date=scene.preparation.scenario.business_date,
-        seed=scene.options.seed,
-    )
-    names = tuple(activity.name for activity in plan.activities)
-    planned = planned_load(playbook, activities=names, activity=plan.activity)
-    write_planned_load(scene.folder, planned)
+    playbook: Playbook
+    if isinstance(plan, LoadPlan):
+        playbook = country_playbook(
+            plan,
+            population,
+            share=Share(),
+            business_date=scene.preparation.scenario.business_date,
+            seed=scene.options.seed,
+        )
+        names, activity = tuple(activity.name for activity in plan.activities), plan.activity
+    elif isinstance(plan, WorkloadPlan):
+        playbook = workload_playbook(plan, share=Share())
+        names, activity = ("visit",), np.zeros(plan.sessions, dtype=np.int16)
+    else:
+        return  # a locustfile has no plan
+    write_planned_load(scene.folder, planned_load(playbook, activities=names, activity=activity))
+
+
+def start_any_load(scene: Scene, target: Target) -> Load:
+    """Start the country's load, a replay, or the user's own locustfile."""
+    options, preparation = scene.options, scene.preparation
+    if preparation.own_load is not None and options.load_kind is LoadKind.LOCUSTFILE:
+        return start_foreign_load(options, preparation.own_load, target, scene.folder)
+    return start_load(options, preparation, target, scene.folder)
 
 
 def warm_up_target(scene: Scene, target: Target) -> None:
@@ -147,10 +172,10 @@ def begin_load(scene: Scene, load: Load, manifest: Manifest) -> Manifest:
     t0_ns = load.begin()
     manifest = manifest.evolve(t0_ns=t0_ns, phases=phases_from(plan, t0_ns))
     scene.folder.write_manifest(manifest)
-    scene.display.step(
-        f"load: {plan.planned_requests:,} requests of {plan.sessions:,} people over "
-        f"{scene.options.duration_s:g} s"
-    )
+    what = f"{plan.planned_requests:,} requests of {plan.sessions:,} people"
+    if not plan.sessions:
+        what = f"{scene.options.locustfile}"
+    scene.display.step(f"load: {what} over {scene.options.duration_s:g} s")
     return manifest
 
 
@@ -276,6 +301,8 @@ def settle(scene: Scene, target: Target, manifest: Manifest) -> Manifest:
 
 def read_all_books(scene: Scene, target: Target, when: str, *, unread_because: str = "") -> None:
     """Read the books of all units. What is not even tried is left out: that is no one's breach."""
+    if scene.options.is_own_load:
+        return
     population = scene.preparation.population
     token = read_auditor_token(target.sessions_csv)
     reason = unread_because or ("" if token else "nobody with the auditor's role is signed in")

@@ -20,15 +20,15 @@ import orjson
 
 from harness.failures import BadSetup, BrokenExperiment
 from harness.options import Options
-from harness.preparation import Preparation
+from harness.preparation import AnyPlan, Preparation
 from harness.processes import Child, start_child
 from harness.progress import Pulse
 from harness.run_folder import RunFolder
 from harness.targets import Target
-from scenarios.arrivals import LoadPlan
+from scenarios.demand import Demand
 from scenarios.dialects import anywhere
+from scenarios.population import Composition
 from scenarios.shares import Share
-from scenarios.workload_plan import WorkloadPlan
 
 LOCUSTFILE: Final = "scenarios/month_end.py"  # any scenario's would do: the order names it
 # The client gives up after this; facts/chaos.md §5.2 item 11: client 10 s > service 5 s > pool 1 s.
@@ -69,6 +69,8 @@ class LoadOrder:
     retries: str = ""
     connections: str = "shared"
     network: str = "clean"
+    rate_scale: float = 1.0
+    send_writes: bool = False
 
 
 @dataclass(slots=True)
@@ -153,7 +155,7 @@ class Load:
         """Pids of the load processes that live."""
         return tuple(p.child.pid for p in self.processes if p.child.poll() is None)
 
-    def await_ready(self, plan: LoadPlan | WorkloadPlan) -> None:
+    def await_ready(self, plan: AnyPlan) -> None:
         """Wait until all have planned as *plan* says. Raises `BadSetup`; no load was sent then."""
         limit = time.monotonic() + self.ready_limit_s
         while True:
@@ -263,7 +265,7 @@ class Load:
         """Requests that ended without an error so far."""
         return self._sum("done") - self._sum("errors")
 
-    def pulse(self, plan: LoadPlan) -> Pulse:
+    def pulse(self, plan: AnyPlan) -> Pulse:
         """Sum up what the processes last said."""
         in_s = self._seconds_in()
         phases = [phase.name for phase in plan.phases if phase.start_s <= in_s]
@@ -315,12 +317,13 @@ def order_for(
     plan = preparation.plan
     return LoadOrder(
         seed=options.seed,
-        composition=preparation.population.composition,
+        # Of a replay the next four mean nothing; they must be words that the engine knows.
+        composition=preparation.population.composition or Composition.A,
         scale=options.scale,
         scenario=options.scenario,
         level=options.level,
         retries=options.retries,
-        demand=plan.demand,
+        demand=plan.demand or Demand.BASE,
         duration_s=options.duration_s,
         has_faults=bool(preparation.fault_names),
         dialect=anywhere(options.dialect),
@@ -336,6 +339,9 @@ def order_for(
         takes_over=options.takes_over,
         connections=options.connections,
         network=options.network,
+        workload=str(options.workload.resolve()) if options.workload else "",
+        rate_scale=options.rate_scale,
+        send_writes=options.send_writes,
     )
 
 

@@ -14,7 +14,7 @@ from harness.calibration.store import last_calibration
 from harness.counterpart import counterpart_of
 from harness.machine import machine_facts, this_machine, versions
 from harness.options import Options
-from harness.preparation import Preparation
+from harness.preparation import AnyPlan, Preparation
 from harness.run_folder import Manifest
 from harness.targets import Target
 from scenarios.arrivals import LoadPlan
@@ -25,7 +25,9 @@ def first_manifest(
 ) -> Manifest:
     """Return what is known before the load begins, for the run folder at *path*."""
     contract, plan, population = preparation.contract, preparation.plan, preparation.population
-    beside = counterpart_of(plan, population, seed=options.seed)
+    beside = None
+    if isinstance(plan, LoadPlan):
+        beside = counterpart_of(plan, population, seed=options.seed)
     calibration, _ = last_calibration(options.out, this_machine())
     return Manifest(
         run_id=path.name,
@@ -60,6 +62,8 @@ def first_manifest(
         target_kind=target.kind,
         target_url=target.url,
         fingerprint=target.fingerprint(),
+        load_kind=options.load_kind.value,
+        load_source=dict(preparation.own_load.source) if preparation.own_load else {},
         faults_requested=preparation.fault_names,
         dialect=options.dialect,
         connections=options.connections,
@@ -71,7 +75,7 @@ def first_manifest(
     )
 
 
-def phases_from(plan: LoadPlan, t0_ns: int) -> tuple[Phase, ...]:
+def phases_from(plan: AnyPlan, t0_ns: int) -> tuple[Phase, ...]:
     """Return the plan's phases on the machine's clock."""
     return tuple(
         Phase(

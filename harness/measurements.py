@@ -126,6 +126,11 @@ class Measurements:
         chosen = np.array([kind in kinds for _, kind in self.operations], dtype=np.bool_)
         return chosen[self.operation] if chosen.size else np.zeros(self.row_count, dtype=np.bool_)
 
+    def of_operation(self, name: str) -> Flags:
+        """Rows of the operation called *name*, of whatever kind."""
+        chosen = np.array([known == name for known, _ in self.operations], dtype=np.bool_)
+        return chosen[self.operation] if chosen.size else np.zeros(self.row_count, dtype=np.bool_)
+
     def planned_in(self, phases: Sequence[Phase]) -> Flags:
         """Rows that were due in one of *phases*."""
         chosen = np.zeros(self.row_count, dtype=np.bool_)

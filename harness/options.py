@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from contracts.records import LoadKind
 from harness.failures import BadSetup
 from harness.processes import PROJECT_ROOT
 from scenarios.levels import LEVELS
 from scenarios.scenario import RETRIES, NotAScenario, chosen
+from scenarios.workload_plan import RATE_SCALE_MAX
 
 BUSINESS_DATE: Final = "2025-12-01"  # the first working day of the month end under test
 FISCAL_YEAR: Final = 2569  # the Buddhist fiscal year of that day: October 2025 to September 2026
@@ -29,6 +31,7 @@ LOAD_PROCESSES_MAX: Final = 64
 WORKERS_DEFAULT_MIN: Final = 2  # with one, killing a worker would be killing the service
 WORKERS_DEFAULT_MAX: Final = 8  # carries the reopening day many times over; more only cost memory
 SEED_MAX: Final = 2**31 - 1
+USERS_MAX: Final = 100_000  # of a locustfile: Locust needs about 20 kB and a descriptor for each
 DEFAULT_CONTRACT: Final = PROJECT_ROOT / "contracts" / "new_elaas.yaml"
 EMBEDDED: Final = "embedded"
 
@@ -44,6 +47,8 @@ class Options:
     form (`M01:0.5,M02`).
     `connections` are "shared" by all or each person's own as in a "browser"; `network` is "clean",
     or "lossy" for the units that are behind such a line.
+    `defects` seeds faults into the embedded ledger, in its own form (`M01:0.5,M02`). `workload` or
+    `locustfile` bring a load along instead of the country's; 0 users are as many as the file says.
     """
 
     command: tuple[str, ...]
@@ -66,8 +71,15 @@ class Options:
     port: int = 0
     connections: str = "shared"
     network: str = "clean"
+    workload: Path | None = None
+    rate_scale: float = 1.0
+    send_writes: bool = False
+    locustfile: Path | None = None
+    users: int = 0
+    spawn_rate: float = 0.0
 
     def __post_init__(self) -> None:
+        self._check_own_load()
         if not 0 < self.scale <= 1:
             raise _refused("--scale", self.scale, "write a share of the units, as in --scale 0.05")
         if not DURATION_S_MIN <= self.duration_s <= DURATION_S_MAX:  # false for nan, too
@@ -103,6 +115,50 @@ class Options:
                 raise _refused(option, value, "leave it out for a target that is named by a URL")
         if self.sessions and self.is_embedded:
             raise _refused("--sessions", self.sessions, "leave it out for --target embedded")
+
+    def _check_own_load(self) -> None:
+        """A load of the user's own goes to a URL; what belongs to another load is refused."""
+        for option, value, at_most in (
+            ("--rate-scale", self.rate_scale, RATE_SCALE_MAX),
+            ("--users", self.users + 1, USERS_MAX + 1),
+            ("--spawn-rate", self.spawn_rate + 1, USERS_MAX + 1),
+        ):
+            if not 0 < value <= at_most:
+                raise _refused(option, value, f"write a number above 0, up to {at_most:g}")
+        foreign: list[tuple[str, object, str]] = []
+        if self.workload is None:
+            with_workload = "it goes with --workload FILE"
+            foreign += [("--rate-scale", self.rate_scale != 1, with_workload),
+                        ("--send-writes", self.send_writes, with_workload)]  # fmt: skip
+        if self.locustfile is None:
+            with_locustfile = "it goes with --locustfile FILE"
+            foreign += [("--users", self.users, with_locustfile),
+                        ("--spawn-rate", self.spawn_rate, with_locustfile)]  # fmt: skip
+        if self.is_own_load:
+            both = self.workload is not None and self.locustfile
+            faults = self.faults if self.faults != "none" else None
+            foreign += [
+                ("--locustfile", both, "name either it or --workload"),
+                ("--target embedded", self.is_embedded, "name the URL of the system to load"),
+                ("--scale", self.scale < 1, "a load of your own has no units; see --rate-scale"),
+                ("--sessions", self.sessions, "a load of your own signs in by itself"),
+                ("--faults", faults, "leave it out for a load of your own"),
+            ]
+        for option, is_given, mend in foreign:
+            if is_given:
+                raise BadSetup(what="it does not belong here", where=option, mend=mend)
+
+    @property
+    def load_kind(self) -> LoadKind:
+        """Whose load it is."""
+        if self.workload is not None:
+            return LoadKind.WORKLOAD
+        return LoadKind.LOCUSTFILE if self.locustfile is not None else LoadKind.COUNTRY
+
+    @property
+    def is_own_load(self) -> bool:
+        """Whether the load is brought along instead of the country's."""
+        return self.load_kind is not LoadKind.COUNTRY
 
     @property
     def is_embedded(self) -> bool:

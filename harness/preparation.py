@@ -11,9 +11,11 @@ from typing import Final
 
 from contracts.reading import ContractError, read_contract
 from contracts.terms import Contract
+from harness.closed_plan import ClosedPlan
 from harness.failures import BadSetup
 from harness.faults.catalogue import FAULTS, parse_fault_names
 from harness.options import Options
+from harness.own_load import NO_POPULATION, OwnLoad, prepare_own_load
 from scenarios.arrivals import LoadPlan, plan_load
 from scenarios.dialects import BadDialect, load_dialect
 from scenarios.dialects.interface import Dialect
@@ -21,8 +23,10 @@ from scenarios.levels import LEVELS
 from scenarios.population import Composition, Population, build_population
 from scenarios.scenario import SCENARIOS, Scenario
 from scenarios.spoken import LeftOut, left_out, spoken_part
+from scenarios.workload_plan import WorkloadPlan
 
 FAULTS_PHASE: Final = "faults"
+AnyPlan = LoadPlan | WorkloadPlan | ClosedPlan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,16 +39,31 @@ class Preparation:
     contract_bytes: bytes
     dialect: Dialect
     population: Population
-    plan: LoadPlan
+    plan: AnyPlan
     scenario: Scenario
     fault_names: tuple[str, ...]
     faults_left_out: tuple[str, ...]
     left_out: tuple[LeftOut, ...]
+    own_load: OwnLoad | None = None
 
 
 def prepare(options: Options) -> Preparation:
     """Read the contract, draw the units and the plan. Raises `BadSetup`."""
     contract, contract_bytes = _read_contract(options)
+    if options.is_own_load:
+        own = prepare_own_load(options)
+        return Preparation(
+            contract=contract,
+            contract_bytes=contract_bytes,
+            dialect=own.dialect,
+            population=NO_POPULATION,
+            plan=own.plan,
+            scenario=SCENARIOS[options.scenario],
+            fault_names=(),
+            faults_left_out=(),
+            left_out=(),
+            own_load=own,
+        )
     workload = contract.workload
     if workload.composition not in list(Composition):
         raise BadSetup(

@@ -31,9 +31,10 @@ class Pulse:
     def text(self) -> str:
         """One line of at most 100 characters or so."""
         share = self.errors / self.sent if self.sent else 0.0
+        planned = f"/{self.planned_requests:,}" if self.planned_requests else ""
         return (
             f"{self.phase:<12} {self.rate_per_s:7,.0f} req/s  p99 {self.latency_ms_p99:8,.1f} ms  "
-            f"errors {self.errors:,} ({share:.2%})  {self.sent:,}/{self.planned_requests:,} sent  "
+            f"errors {self.errors:,} ({share:.2%})  {self.sent:,}{planned} sent  "
             f"{self.open_sessions:,} people  {_clock(self.left_s)} left"
         )
 

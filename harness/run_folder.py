@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from contracts.records import FORMAT_VERSION, FaultEvent, Phase
+from contracts.records import FORMAT_VERSION, FaultEvent, LoadKind, Phase
 from harness.failures import BadSetup
 
 
@@ -30,7 +30,8 @@ class Manifest:
     scenario that this one is set beside. Keys with a default came later than version 1.
     `left_out` are activities that the dialect cannot speak; they are in no planned number.
     `calibration` is the last one of the machine, as `harness.calibration.record` keeps it; its
-    reader judges it.
+    reader judges it. `load_source` names what a load other than the country's was made from: file,
+    hash, number of users.
     """
 
     run_id: str
@@ -76,7 +77,14 @@ class Manifest:
     connections: str = "shared"
     network: str = "clean"
     left_out: tuple[str, ...] = ()
+    load_kind: str = LoadKind.COUNTRY.value
+    load_source: Mapping[str, str] = field(default_factory=dict)
     format_version: int = field(default=FORMAT_VERSION)
+
+    @property
+    def is_own_load(self) -> bool:
+        """Whether the load was brought along: it names no units and keeps no money history."""
+        return self.load_kind != LoadKind.COUNTRY
 
     def evolve(self, **changes: Any) -> Manifest:
         """Return a copy with *changes*; the run learns its times only while it goes."""

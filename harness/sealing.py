@@ -83,7 +83,7 @@ def _seal_log(log: Path, dtype: np.dtype[Any]) -> SealedLog:
         count, cut_off = divmod(length, dtype.itemsize)
         broken = f"its last record lacks {dtype.itemsize - cut_off} bytes" if cut_off else ""
         temporary = target.with_suffix(".new")
-        written = _write(file, temporary, dtype, count, header=header.rstrip(b"\n"), broken=broken)
+        written = _write(file, temporary, dtype, count, header=header.rstrip(), broken=broken)
     os.replace(temporary, target)
     log.unlink()
     return SealedLog(log=name, record_count=written, broken_because=broken)

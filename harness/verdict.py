@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import orjson
 
-from contracts.records import FORMAT_VERSION, Bottleneck, Caveat, Phase
+from contracts.records import FORMAT_VERSION, Bottleneck, Caveat, LoadKind, Phase
 from contracts.terms import EXIT_STATUS, Bilingual, Clause, Contract, Quantity, Verdict
 from harness.calibration.doubts import calibration_in
 from harness.calibration.record import Calibration
@@ -30,6 +30,7 @@ from harness.caveats import (
 from harness.checks.answer import Answer, Finding, inconclusive, not_tested
 from harness.checks.catalogue import CATALOGUE, CHECKS_OF_TIME
 from harness.checks.invariants import EXAMINATIONS
+from harness.checks.own_load import why_not_tested
 from harness.checks.recorded import Recorded
 from harness.columns import EvidenceMissing
 from harness.failures import BadSetup
@@ -147,7 +148,8 @@ def evaluate(
 ) -> RunVerdict:
     """Judge a run folder without writing anything. Raises `BadSetup`."""
     manifest = read_sound_manifest(folder)
-    recorded = Recorded(folder=folder, manifest=manifest)
+    own_kinds = dict(contract.operation_kinds) if manifest.is_own_load else {}
+    recorded = Recorded(folder=folder, manifest=manifest, operation_kinds=own_kinds)
     caveats = list(_guarded_caveats(lambda: caveats_of_load(recorded, contract)))
     is_time_void = tuple(caveat.id for caveat in caveats if KINDS[caveat.id].voids_time)
     answers: dict[str, Answer] = {}
@@ -212,7 +214,7 @@ def _soundness(manifest: Manifest) -> dict[str, bool]:
     counts = ("population_units", "population_accounts", "planned_sessions", "planned_requests",
               "t0_ns")  # fmt: skip
     numbers = ("scale", "duration_s", "think_scale")
-    texts_by_name = ("versions", "fingerprint")
+    texts_by_name = ("versions", "fingerprint", "load_source")
     sound = {name: isinstance(getattr(manifest, name), str) for name in texts}
     sound |= {name: _is_count(getattr(manifest, name)) for name in counts}
     sound |= {name: _is_positive(getattr(manifest, name)) for name in numbers}
@@ -221,6 +223,7 @@ def _soundness(manifest: Manifest) -> dict[str, bool]:
         and all(isinstance(text, str) for text in value.values())
         for name in texts_by_name
     }
+    sound["load_kind"] = manifest.load_kind in list(LoadKind)
     sound["machine"] = isinstance(manifest.machine, dict)
     sound["planned_by_operation"] = isinstance(manifest.planned_by_operation, dict) and all(
         map(_is_count, manifest.planned_by_operation.values())
@@ -270,6 +273,8 @@ def _answer(clause: Clause, recorded: Recorded) -> Answer:
                 th=f"ใช้ที่ระดับ {named}; การทดสอบนี้ใช้ระดับ {level}",
             )
         )
+    if (reason := why_not_tested(clause, recorded.manifest.load_kind)) is not None:
+        return not_tested(reason)
     if (reason := left_out_by(recorded.manifest.scenario, clause)) is not None:
         return not_tested(reason)
     check = CATALOGUE.get(clause.quantity)
@@ -374,7 +379,7 @@ def _clause_content(one: ClauseVerdict) -> dict[str, Any]:
         "limit": clause.limit.bound,
         "limit_side": "at_most" if clause.limit.at_most is not None else "at_least",
         "unit": clause.limit.unit.value,
-        "operation": clause.selector if of_operation else "",
+        "operation": (clause.operation or clause.selector) if of_operation else "",
         "sample_count": one.sample_count,
         "reason": one.reason.en,
         "reason_th": one.reason.th,

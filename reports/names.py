@@ -35,6 +35,8 @@ PHASES: Final = {
     "ramp": _pair("เร่งภาระงาน", "Ramp"),
     "steady": _pair("ชั่วโมงเร่งด่วน", "Peak hour"),
     "peak": _pair("นาทีสูงสุด", "Peak minute"),
+    "load": _pair("ภาระงาน", "Load"),
+    "load_after": _pair("หลังช่วงสูงสุด", "After the peak"),
     "steady_after": _pair("หลังนาทีสูงสุด", "After the peak"),
     "faults": _pair("จำลองเหตุขัดข้อง", "Faults"),
     "settle": _pair("รอให้สงบ", "Settling"),
@@ -300,7 +302,21 @@ CONFIDENCES: Final = {
 }
 
 # Facts on machine and target by the keys of the manifest.
+LOADS: Final = {
+    "workload": _pair("ภาระงานจากไฟล์", "Replayed workload"),
+    "locustfile": _pair("ไฟล์ Locust", "Locust file"),
+}
+
 FACTS: Final = {
+    "file": _pair("ไฟล์", "File"),
+    "sha256": _pair("SHA-256 ของไฟล์", "SHA-256 of the file"),
+    "made_from": _pair("ที่มา", "Made from"),
+    "made_from_sha256": _pair("SHA-256 ของที่มา", "SHA-256 of what it was made from"),
+    "rate_scale": _pair("ตัวคูณอัตรา", "Rate scale"),
+    "writes": _pair("คำขอเขียน", "Writes"),
+    "requests_left_out": _pair("คำขอที่ไม่ส่ง", "Requests left out"),
+    "users": _pair("ผู้ใช้", "Users"),
+    "spawn_rate": _pair("ผู้ใช้เริ่มต่อวินาที", "Users begun per second"),
     "system": _pair("ระบบปฏิบัติการ", "Operating system"),
     "architecture": _pair("สถาปัตยกรรม", "Architecture"),
     "cpu_model": _pair("หน่วยประมวลผล", "Processor"),
@@ -388,6 +404,11 @@ def bottleneck_name(name: str) -> Bilingual:
 def confidence_name(name: str) -> Bilingual:
     """Return the words for a confidence."""
     return _named(CONFIDENCES, name)
+
+
+def load_name(kind: str) -> Bilingual:
+    """Return the words for a load of the user's own."""
+    return _named(LOADS, kind)
 
 
 def fact_name(name: str) -> Bilingual:

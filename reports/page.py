@@ -40,7 +40,9 @@ def render(sources: Sources, lang: str) -> str:
     style = (_TEMPLATES / "report.css").read_text("utf-8")
     script = (_TEMPLATES / "report.js").read_text("utf-8")
     rows, judged = clause_rows(sources), sources.judged
-    load, units = load_section(sources), units_section(sources)
+    # A load of the user's own names no units and keeps no money: nothing is said of either.
+    is_country = not sources.manifest.is_own_load
+    load, units = load_section(sources), units_section(sources) if is_country else None
     run_id = shown(sources.manifest.run_id, 80)
     cut = None
     if judged is not None and judged.clause_count > len(rows):
@@ -60,6 +62,7 @@ def render(sources: Sources, lang: str) -> str:
                 has_load=load is not None,
                 has_generator=load is not None and load.generator is not None,
                 has_units=units is not None,
+                has_money=is_country,
             ),
             clauses=rows,
             clauses_cut=cut,
@@ -67,7 +70,7 @@ def render(sources: Sources, lang: str) -> str:
             caveats_empty=say("caveats_none" if judged else "caveats_unknown"),
             load=load,
             units=units,
-            money=money_section(sources),
+            money=money_section(sources) if is_country else None,
             faults=faults_section(sources),
             diagnosis=diagnosis_section(sources),
             calibration=calibration_section(sources),
@@ -88,7 +91,7 @@ def both(text: Bilingual) -> Markup:
 
 
 def _contents(
-    *, has_load: bool, has_generator: bool, has_units: bool
+    *, has_load: bool, has_generator: bool, has_units: bool, has_money: bool
 ) -> list[tuple[str, Bilingual]]:
     identifiers = ["clauses", "caveats", "latency"]
     if has_load:
@@ -97,15 +100,9 @@ def _contents(
         identifiers.insert(identifiers.index("failures"), "generator")
     if has_units:
         identifiers += ["units"]
-    identifiers += [
-        "money",
-        "faults",
-        "bottlenecks",
-        "profile",
-        "calibration",
-        "repeat",
-        "fingerprint",
-    ]
+    if has_money:
+        identifiers += ["money"]
+    identifiers += ["faults", "bottlenecks", "profile", "calibration", "repeat", "fingerprint"]
     return [(identifier, say(f"to_{identifier}")) for identifier in identifiers]
 
 

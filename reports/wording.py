@@ -96,6 +96,8 @@ SENTENCES: Final = _pairs({
     "scale_full": ("เต็มจำนวน (1.0)", "full (1.0)"),
     "scale_part": ("{share} ของจำนวนหน่วย ({scale})", "{share} of the units ({scale})"),
     "population": ("หน่วยบัญชี", "Accounting units"),
+    "own_load": ("ภาระงาน", "Load"),
+    "own_load_users": ("ผู้ใช้ {users}", "users: {users}"),
     "population_value": (
         "{units} หน่วย · ผู้ใช้ {accounts} บัญชี", "{units} units · {accounts} user accounts",
     ),
@@ -231,6 +233,10 @@ SENTENCES: Final = _pairs({
     "legend_planned": ("ตามแผน", "planned"),
     "legend_sent": ("ส่งจริง", "sent"),
     "legend_carried": ("ตอบสำเร็จ", "carried (answered OK)"),
+    "totals_unplanned": (
+        "ส่งจริง {sent} คำขอ โดยไม่มีแผน · ตอบสำเร็จ {carried} · ล้มเหลว {failed}",
+        "Sent {sent} requests, without a plan · carried {carried} · failed {failed}",
+    ),
     "totals_sentence": (
         "ตามแผน {planned} คำขอ · ส่งจริง {sent} · ตอบสำเร็จ {carried} · ล้มเหลว {failed}",
         "Planned {planned} requests · sent {sent} · carried {carried} · failed {failed}",

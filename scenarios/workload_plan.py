@@ -63,7 +63,9 @@ class WorkloadPlan:
     planned_by_operation: Mapping[str, int]
     planned_requests: int
     sha256: str
+    sessions_in_progress_max: int
     demand: str = ""
+    scenario: str = ""
     think_scale: float = 1.0
 
     @property
@@ -139,6 +141,7 @@ def plan_workload(
             n: c for n, c in zip(names, walked.by_operation.tolist(), strict=True) if c
         },
         planned_requests=int(walked.by_operation.sum()),
+        sessions_in_progress_max=_most_at_once(walked.start_s[kept], walked.end_s[kept]),
         sha256=_sha256(workload, duration_s, rate_scale, send_writes, columns),
     )
 
@@ -148,6 +151,7 @@ class _Walked:
     """All sessions walked at once, step by step; only sums are kept."""
 
     start_s: Floats
+    end_s: Floats
     skipped: Ints
     requests: Ints
     per_s: Ints
@@ -160,7 +164,7 @@ class _Walked:
     ) -> _Walked:
         count, kinds = len(began_s), len(paths.operations)
         walked = cls(
-            start_s=np.zeros(count), skipped=np.zeros(count, np.int64),
+            start_s=np.zeros(count), end_s=np.zeros(count), skipped=np.zeros(count, np.int64),
             requests=np.zeros(count, np.int64), per_s=np.zeros(int(np.ceil(end_s)), np.int64),
             by_operation=np.zeros(kinds, np.int64), left_out=np.zeros(kinds, np.int64),
         )  # fmt: skip
@@ -188,7 +192,15 @@ class _Walked:
         self.per_s += np.bincount(due_s[sent].astype(np.int64), minlength=len(self.per_s))
         begins = sent & (self.requests[rows] == 0)
         self.start_s[rows[begins]] = due_s[begins]
+        self.end_s[rows[sent]] = due_s[sent]
         self.requests[rows[sent]] += 1
+
+
+def _most_at_once(start_s: Floats, end_s: Floats) -> int:
+    """Return how many sessions are between their first and last request at once, at most."""
+    moments = np.concatenate((start_s, end_s + 1e-9))
+    changes = np.repeat((1, -1), len(start_s))
+    return int(np.cumsum(changes[np.argsort(moments, kind="stable")]).max(initial=0))
 
 
 def _lead_s(paths: Paths, seed: int) -> float:
@@ -280,9 +292,9 @@ def _phases(duration_s: float, per_s: list[int]) -> tuple[PlannedPhase, ...]:
     width = min(int(peak_s), len(per_s))
     at_s = first + int(np.argmax([sums[min(s + width, len(per_s))] - sums[s]
                                   for s in range(first, last + 1)]))  # fmt: skip
-    edges = [("warm_up", 0.0, warm_s), ("steady", warm_s, float(at_s)),
+    edges = [("warm_up", 0.0, warm_s), ("load", warm_s, float(at_s)),
              ("peak", float(at_s), min(at_s + peak_s, duration_s)),
-             ("steady_after", at_s + peak_s, duration_s)]  # fmt: skip
+             ("load_after", at_s + peak_s, duration_s)]  # fmt: skip
     return tuple(
         PlannedPhase(
             name=name,

@@ -8,13 +8,16 @@ the generator itself did not offer is never charged to the target.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 
+from contracts.records import LoadKind, Phase
 from contracts.terms import Bilingual, Clause
 from harness.checks.answer import Answer, inconclusive, measured
 from harness.checks.latency import ALL_KINDS
+from harness.checks.own_load import REQUIRED
 from harness.checks.recorded import Recorded
 
 PEAK: Final = "peak"
@@ -33,6 +36,9 @@ UNITS_PER_PROVINCE: Final = 100_000
 def judge_carried_share(clause: Clause, recorded: Recorded) -> Answer:
     """Judge how much of what was planned for the peak was answered."""
     peaks = [phase for phase in recorded.manifest.phases if phase.name == PEAK]
+    if required_per_s := dict(clause.parameters).get(REQUIRED):
+        return _held_against_rate(clause, recorded, peaks or recorded.measured_phases,
+                                  required_per_s)  # fmt: skip
     if not peaks:
         return inconclusive(
             0, Bilingual(en="the run had no phase named peak", th="การทดสอบไม่มีช่วงพีก")
@@ -68,6 +74,29 @@ def judge_carried_share(clause: Clause, recorded: Recorded) -> Answer:
             th=f"ตอบได้ {answered} คำขอในช่วงพีก ถึงกำหนด {due.size} คำขอ ตามแผน {foreseen} คำขอ",
         ),
     )
+
+
+def _held_against_rate(
+    clause: Clause, recorded: Recorded, phases: Sequence[Phase], required_per_s: float
+) -> Answer:
+    """Judge how much of a stated rate was answered; a load that asked for less cannot tell."""
+    samples = recorded.measurements
+    length_s = sum(phase.ended_ns - phase.started_ns for phase in phases) / 1e9
+    charged = samples.is_request & samples.of_kinds(ALL_KINDS) & samples.planned_in(phases)
+    due = np.flatnonzero(charged & ~samples.is_unoffered)
+    answered = int(np.count_nonzero(samples.latency_ns[due] <= ANSWERED_AFTER_S * 1e9))
+    required = required_per_s * length_s
+    share = min(1.0, answered / required) if required else 0.0
+    reason = Bilingual(
+        en=f"{answered} requests were answered in {length_s:.0f} s, {required:,.0f} are required; "
+        f"{due.size} were sent",
+        th=f"ตอบได้ {answered} คำขอใน {length_s:.0f} วินาที ต้องได้ {required:,.0f} ส่งไป {due.size}",
+    )
+    # A closed load sends less because answers are slow; only one that was planned sent too little.
+    is_planned = recorded.manifest.load_kind != LoadKind.LOCUSTFILE
+    if is_planned and due.size < required * clause.limit.bound:
+        return inconclusive(int(due.size), reason, value=share)
+    return measured(clause, share, int(due.size), reason)
 
 
 def judge_participation(clause: Clause, recorded: Recorded) -> Answer:

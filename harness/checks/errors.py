@@ -14,6 +14,7 @@ from contracts.quantities import ALL_OPERATIONS
 from contracts.records import Failure
 from contracts.terms import Bilingual, Clause, OperationKind
 from harness.checks.answer import Answer, measured
+from harness.checks.latency import chosen_by
 from harness.checks.recorded import Recorded
 
 FAILURE_WORDS = {
@@ -29,10 +30,9 @@ FAILURE_WORDS = {
 def judge_error_share(clause: Clause, recorded: Recorded) -> Answer:
     """Judge the share of failed requests in the measured phases."""
     samples = recorded.measurements
-    charged = ~samples.of_kinds({OperationKind.PROVIDER})
+    is_all = clause.selector in ("", ALL_OPERATIONS)
+    charged = ~samples.of_kinds({OperationKind.PROVIDER}) if is_all else chosen_by(clause, samples)
     charged &= (samples.sent_ns > 0) & samples.planned_in(recorded.measured_phases)
-    if clause.selector not in ("", ALL_OPERATIONS):
-        charged &= samples.of_kinds({OperationKind(clause.selector)})
     let_through = samples.of_kinds({OperationKind.PROBE}) & (
         samples.failure == Failure.WRONG_ANSWER
     )

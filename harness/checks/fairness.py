@@ -15,7 +15,7 @@ import numpy as np
 from contracts.terms import Bilingual, Clause
 from harness.checks.answer import Answer, in_ms, inconclusive, measured
 from harness.checks.carried import UNITS_PER_PROVINCE
-from harness.checks.latency import charged_rows, kinds_of
+from harness.checks.latency import charged_rows, chosen_by
 from harness.checks.percentiles import nearest_rank
 from harness.checks.recorded import Recorded
 from harness.columns import Int32, Int64
@@ -33,7 +33,7 @@ def judge_fairness(clause: Clause, recorded: Recorded) -> Answer:
     worst_share = clause.parameter("worst_share")
     per_unit_min = int(clause.parameter("samples_per_unit_min"))
     samples = recorded.measurements
-    rows = charged_rows(samples, recorded, kinds_of(clause.selector))
+    rows = charged_rows(samples, recorded, chosen_by(clause, samples))
     rows = rows[samples.unit[rows] % UNITS_PER_PROVINCE != 0]
     slowest_us, counts = _p95_of_units(samples.unit[rows], samples.latency_ns[rows])
     slowest_us = slowest_us[counts >= max(1, per_unit_min)]

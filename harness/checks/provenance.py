@@ -40,7 +40,8 @@ def judge_provenance(clause: Clause, recorded: Recorded) -> Answer:
         "versions": bool(manifest.versions) and all(manifest.versions.values()),
         "machine": bool(manifest.machine),
         "contract hash": bool(manifest.contract_sha256),
-        "population hash": bool(manifest.population_sha256),
+        # A load of the user's own has a source instead of a population.
+        "population hash": bool(manifest.population_sha256) or manifest.is_own_load,
         "plan hash": bool(manifest.plan_sha256),
         "target address": bool(manifest.target_url),
         "phases": bool(manifest.phases),

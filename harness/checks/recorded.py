@@ -7,13 +7,14 @@ time it is asked for, so that every clause that needs it says so.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Final
 
 import orjson
 
 from contracts.records import FaultEvent, Phase
+from contracts.terms import OperationKind
 from harness.books import Books
 from harness.checks.readings import HostCpu, read_host_cpu
 from harness.checks.self_reports import SelfReport, read_self_reports
@@ -28,15 +29,21 @@ FAULT_EVENTS_MAX: Final = 10_000
 
 @dataclass(kw_only=True)
 class Recorded:
-    """One run as it was recorded."""
+    """One run as it was recorded. `operation_kinds` are those that the contract says itself."""
 
     folder: RunFolder
     manifest: Manifest
+    operation_kinds: Mapping[str, OperationKind] = field(default_factory=dict)
 
     @cached_property
     def measurements(self) -> Measurements:
         """The samples; large, so `release_samples` lets go of them."""
-        return read_measurements(self.folder.samples)
+        samples = read_measurements(self.folder.samples)
+        if not self.operation_kinds:
+            return samples
+        own = self.operation_kinds
+        operations = tuple((name, own.get(name, kind)) for name, kind in samples.operations)
+        return replace(samples, operations=operations)
 
     @cached_property
     def probe_samples(self) -> ProbeSamples:

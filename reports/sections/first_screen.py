@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from contracts.terms import Bilingual, Verdict
-from reports.formats import count, decimal, moment, percent, sentence, shown, span
-from reports.names import TARGETS, fault_name, level_name
+from reports.formats import ABSENT, count, decimal, moment, percent, sentence, shown, span
+from reports.names import TARGETS, fault_name, level_name, load_name
 from reports.sections.clauses import ClauseRow, clause_rows, deciding_rows, verdict_counts
 from reports.sources import Sources
 from reports.wording import VERDICTS, same, say
@@ -152,13 +152,29 @@ def _tested(sources: Sources) -> tuple[tuple[Bilingual, Bilingual], ...]:
         (say("contract"), contract),
         (say("level"), level_name(manifest.level)),
         (say("scale"), scale),
-        (say("population"), population),
+        _own_load(sources) or (say("population"), population),
         (say("date"), moment(manifest.created_at)),
         (say("duration"), say("duration_value", duration=span(manifest.duration_s),
                               requests=requests)),
         (say("target"), target_words(sources)),
         (say("faults_label"), fault_words),
     )  # fmt: skip
+
+
+def _own_load(sources: Sources) -> tuple[Bilingual, Bilingual] | None:
+    """Return what was run instead of the country's load; None for the country's."""
+    manifest = sources.manifest
+    if not manifest.is_own_load:
+        return None
+    kind, source = load_name(manifest.load_kind), manifest.load_source
+    file = shown(source.get("file", ABSENT), 80)
+    if "users" not in source:
+        return say("own_load"), Bilingual(th=f"{kind.th} {file}", en=f"{kind.en} {file}")
+    users = shown(source["users"], 40)
+    return say("own_load"), Bilingual(
+        th=f"{kind.th} {file} · {say('own_load_users', users=users).th}",
+        en=f"{kind.en} {file} · {say('own_load_users', users=users).en}",
+    )
 
 
 def target_words(sources: Sources) -> Bilingual:

@@ -118,13 +118,7 @@ def load_section(sources: Sources) -> LoadSection | None:
         phases=_phase_rows(folded),
         operations=_operation_rows(folded, sources),
         arrivals_figure=draw_arrivals(folded, manifest.planned_per_s, bands),
-        totals=say(
-            "totals_sentence",
-            planned=count(manifest.planned_requests),
-            sent=count(folded.sent_count),
-            carried=count(folded.carried_count),
-            failed=count(folded.failed_count),
-        ),
+        totals=_totals(folded, manifest.planned_requests),
         offer=None
         if sources.offer is None
         else offer_section(folded, sources.offer, manifest.planned_by_operation, bands),
@@ -200,7 +194,7 @@ def _operation_rows(folded: Folded, sources: Sources) -> tuple[OperationRow, ...
     return tuple(
         OperationRow(
             name=operation_name(str(row["operation"])),
-            identifier=str(row["operation"])[:60],
+            identifier=_identifier(str(row["operation"])),
             kind=kind_name(str(row["kind"])),
             planned=count(planned[row["operation"]]) if row["operation"] in planned else ABSENT,
             requests=count(row["request_count"]),
@@ -212,6 +206,22 @@ def _operation_rows(folded: Folded, sources: Sources) -> tuple[OperationRow, ...
         )
         for _, row in folded.operations.head(OPERATIONS_SHOWN).iterrows()
     )
+
+
+def _identifier(name: str) -> str:
+    """Return an operation's own name where its words are others; a load of one's own has none."""
+    return "" if operation_name(name).en == name else name[:60]
+
+
+def _totals(folded: Folded, planned: int) -> Bilingual:
+    counts = {
+        "sent": count(folded.sent_count),
+        "carried": count(folded.carried_count),
+        "failed": count(folded.failed_count),
+    }
+    if not planned:
+        return say("totals_unplanned", **counts)
+    return say("totals_sentence", planned=count(planned), **counts)
 
 
 def _failures_lead(folded: Folded) -> Bilingual:

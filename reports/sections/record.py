@@ -84,6 +84,15 @@ def _repeat(sources: Sources) -> tuple[Entry, ...]:
         accounts=count(manifest.population_accounts),
         composition=shown(manifest.composition, 20),
     )
+    if manifest.is_own_load:
+        return (
+            Entry(label=say("date"), value=moment(manifest.created_at)),
+            Entry(label=say("seed"), value=same(manifest.seed), is_code=True),
+            *_entries(manifest.load_source),
+            Entry(label=say("planned_label"), value=planned),
+            Entry(label=say("sha_contract"), value=same(manifest.contract_sha256), is_code=True),
+            Entry(label=say("sha_plan"), value=same(manifest.plan_sha256), is_code=True),
+        )
     return (
         Entry(label=say("date"), value=moment(manifest.created_at)),
         Entry(label=say("seed"), value=same(manifest.seed), is_code=True),

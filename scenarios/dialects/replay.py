@@ -18,19 +18,18 @@ GOOD: tuple[int, ...] = tuple(range(200, 400))
 
 
 class ReplayDialect:
-    """Keeps the `Dialect` protocol for one workload."""
+    """Keeps the `Dialect` protocol for one workload; without one it speaks no operation."""
 
     health_path = "/"
     version_path = ""
     has_books = False
 
-    def __init__(self, workload: ReplayedWorkload) -> None:
-        self.operations = frozenset(one.name for one in workload.operations)
-        self._requests = {one.name: _requests_of(one) for one in workload.operations}
-        self._numbered = {
-            one.name for one in workload.operations if any(SESSION in t for t in one.targets)
-        }
-        self._expected = {one.name: one.expected or GOOD for one in workload.operations}
+    def __init__(self, workload: ReplayedWorkload | None) -> None:
+        operations = workload.operations if workload else ()
+        self.operations = frozenset(one.name for one in operations)
+        self._requests = {one.name: _requests_of(one) for one in operations}
+        self._numbered = {one.name for one in operations if any(SESSION in t for t in one.targets)}
+        self._expected = {one.name: one.expected or GOOD for one in operations}
 
     def request(self, step: Step, token: str) -> Request:
         """Return the example request that *step* names; its unit is the session's number."""

@@ -36,15 +36,33 @@ class LogFull(OSError):
 
 
 class AppendLog:
-    """A file that only grows, one JSON header line first. Every write reaches the kernel whole."""
+    """A file that only grows, one JSON header line first. Every write reaches the kernel whole.
 
-    __slots__ = ("_fd", "path")
+    With *room_bytes* the header line has that length, blanks at its end, and may be written anew.
+    """
 
-    def __init__(self, path: Path, header: Mapping[str, Any]) -> None:
+    __slots__ = ("_fd", "_room_bytes", "path")
+
+    def __init__(self, path: Path, header: Mapping[str, Any], *, room_bytes: int = 0) -> None:
         self.path = path
+        self._room_bytes = room_bytes
         path.parent.mkdir(parents=True, exist_ok=True)
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
-        self.write(orjson.dumps(header, option=orjson.OPT_APPEND_NEWLINE))
+        self.write(self._line(header))
+
+    def rewrite_header(self, header: Mapping[str, Any]) -> None:
+        """Replace the header in its place. Raises `ValueError` when it does not fit its room."""
+        fd = os.open(self.path, os.O_WRONLY)  # what is open for appending writes nowhere else
+        try:
+            os.pwrite(fd, self._line(header), 0)
+        finally:
+            os.close(fd)
+
+    def _line(self, header: Mapping[str, Any]) -> bytes:
+        line = orjson.dumps(header)
+        if self._room_bytes and len(line) >= self._room_bytes:
+            raise ValueError(f"the header of {self.path} needs {len(line)} bytes")
+        return line.ljust(max(0, self._room_bytes - 1)) + b"\n"
 
     def write(self, records: bytes | bytearray) -> None:
         """Append *records*. Raises `LogFull` when the place has no room."""
@@ -68,7 +86,7 @@ class AppendLog:
 class SampleLog:
     """Buffers samples for at most a second; `take_recent` shows them to the live display."""
 
-    __slots__ = ("_buffer", "_log", "_recent")
+    __slots__ = ("_buffer", "_header", "_is_renamed", "_log", "_recent")
 
     def __init__(
         self,
@@ -77,16 +95,23 @@ class SampleLog:
         process_index: int,
         t0_ns: int,
         operations: Sequence[tuple[str, str]],
+        room_bytes: int = 0,
     ) -> None:
-        header = {
+        self._header: dict[str, Any] = {
             "format_version": FORMAT_VERSION,
             "process_index": process_index,
             "t0_ns": t0_ns,
             "operations": [{"name": name, "kind": kind} for name, kind in operations],
         }
-        self._log = AppendLog(path, header)
+        self._log = AppendLog(path, self._header, room_bytes=room_bytes)
+        self._is_renamed = False
         self._buffer = bytearray()
         self._recent: list[bytearray] = []
+
+    def name_operation(self, name: str, kind: str) -> None:
+        """Add an operation, numbered next, to a log with room in its header."""
+        self._header["operations"].append({"name": name, "kind": kind})
+        self._is_renamed = True
 
     def add(
         self,
@@ -119,7 +144,10 @@ class SampleLog:
         self.add(planned_ns, 0, 0, 0, session, unit, 0, operation, 0, step, 0, *_NOT_SENT)
 
     def flush(self) -> None:
-        """Hand everything to the kernel."""
+        """Hand everything to the kernel; names before the records that use them."""
+        if self._is_renamed:
+            self._log.rewrite_header(self._header)
+            self._is_renamed = False
         if self._buffer:
             self._log.write(self._buffer)
             self._recent.append(self._buffer)

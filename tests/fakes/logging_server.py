@@ -3,7 +3,7 @@
     python tests/fakes/logging_server.py LOG '{"delay_ms": 5, "statuses": {"/missing": 404}}'
 
 prints {"url": ...} and serves until stdin closes. Bodies are read and answered; `stall` [at_s,
-length_s] freezes the whole process that long, counted from the first request.
+length_s] freezes the whole process that long, counted from the first request for /page.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ class Server:
         length = int(headers.get("content-length", "0"))
         if length:
             await reader.readexactly(length)
-        self._freeze()
+        if "/page" in lines[0]:
+            self._freeze()
         if self.delay_s:
             await asyncio.sleep(self.delay_s)
         method, target, _ = lines[0].split(" ", 2)

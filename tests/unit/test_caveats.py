@@ -232,7 +232,7 @@ def test_which_caveats_block_is_part_of_the_list() -> None:
     assert {name for name, kind in KINDS.items() if not kind.blocks} == {
         "violations_without_clause", "scaled", "compressed", "faults_not_tested", "probes_died",
         "generator_unobserved", "extra_logins", "wall_clock_stepped", "target_closes_connections",
-        "descriptors_scarce", "sessions_unfinished", "not_calibrated",
+        "descriptors_scarce", "sessions_unfinished", "not_calibrated", "own_load", "closed_load",
     }  # fmt: skip
     assert {name for name, kind in KINDS.items() if kind.voids_time} == {
         "generator_late", "generator_starved", "foreign_load", "load_lost", "not_offered",

@@ -124,9 +124,9 @@ STRUCTURAL: Final = {
     "missing parameters": Broken(
         "    parameters: {percentile: 95}\n", "", 13, "clauses[1.1].parameters", "percentile"
     ),
-    "parameters where none are taken": Broken(
+    "a parameter that is not taken": Broken(
         "    levels: [L2]\n", "    levels: [L2]\n    parameters: {a: 1}\n", 29,
-        "clauses[2.1].parameters", "takes no parameters",
+        "clauses[2.1].parameters.a", "unknown key",
     ),
     "unknown quantity": Broken(
         "quantity: latency", "quantity: speed", 16, "clauses[1.1].quantity", "'speed'"
