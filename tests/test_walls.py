@@ -33,7 +33,7 @@ def is_of_the_engine(path: Path) -> bool:
     return in_engine or is_locustfile
 
 
-LOCUSTFILES = set(SCENARIOS)
+LOCUSTFILES = {*SCENARIOS, "replay"}
 
 
 def modules_imported(source: str) -> set[str]:

@@ -8,12 +8,14 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from scenarios.engine.order import CONNECTIONS, BadLoadOrder, LoadOrder, read_order
 from scenarios.levels import LEVELS
 from scenarios.networks import NETWORKS
 from scenarios.scenario import RETRIES, SCENARIOS, NotAScenario, chosen
+
+REPLAY: Final = "replay"  # the locustfile that has no scenario of its own
 
 
 def add_options(parser: Any) -> None:
@@ -45,6 +47,13 @@ def add_options(parser: Any) -> None:
         help="connections: shared by all (default), or each person's own")  # fmt: skip
     add("--monthend-network", default="clean", choices=NETWORKS,
         help="lossy: one unit in ten is behind a bad line")  # fmt: skip
+    add("--monthend-workload", default="", metavar="FILE",
+        help="replay this workload; what the options say of the country does not count then",
+        )  # fmt: skip
+    add("--monthend-rate-scale", default=1.0, type=float,
+        help="begin so many times the sessions of the workload")  # fmt: skip
+    add("--monthend-send-writes", action="store_true",
+        help="send the writes of the workload too")  # fmt: skip
     add("--monthend-out", default="", metavar="DIR", help="folder for the logs")
     add("--monthend-key-salt", default=0, type=int,
         help="new idempotency keys for a target that saw this seed before")  # fmt: skip
@@ -59,8 +68,17 @@ def order_from(options: Any, *, scenario: str) -> LoadOrder:
     """
     if options.monthend_load:
         return read_order(Path(options.monthend_load))
+    if scenario == REPLAY:
+        if not options.monthend_workload:
+            raise BadLoadOrder(
+                what="no workload is named", where="scenarios/replay.py",
+                mend="add --monthend-workload FILE",
+            )  # fmt: skip
+        scenario = ""
     try:
-        scenario, level = chosen(options.monthend_scenario or scenario, options.monthend_level)
+        scenario, level = chosen(
+            options.monthend_scenario or scenario or "month_end", options.monthend_level
+        )
     except NotAScenario as error:
         raise BadLoadOrder(
             what=str(error), where="--monthend-level", mend="name another"
@@ -82,6 +100,9 @@ def order_from(options: Any, *, scenario: str) -> LoadOrder:
         sessions_csv=options.monthend_sessions,
         key_salt=options.monthend_key_salt,
         takes_over=not options.monthend_no_takeover,
+        workload=options.monthend_workload,
+        rate_scale=options.monthend_rate_scale,
+        send_writes=options.monthend_send_writes,
     )
 
 

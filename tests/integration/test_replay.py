@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from collections import Counter
 
 import numpy as np
@@ -12,7 +14,7 @@ import pytest
 from contracts.records import SAMPLE_DTYPE, Failure
 from scenarios.engine.recorder import read_log
 from scenarios.workload_plan import plan_workload
-from tests.fakes.processes import LoggingServer, carry_out
+from tests.fakes.processes import ROOT, LoggingServer, carry_out
 from tests.fakes.workloads import constant, read, shop
 
 DURATION_S = 2.5
@@ -95,3 +97,25 @@ def test_a_wrong_workload_ends_the_load_process_before_any_load(tmp_path):
     assert ended.returncode == 3
     assert "unknown key" in ended.stdout
     assert str(path) in ended.stdout
+
+
+def test_the_replay_is_a_locustfile_of_its_own(tmp_path, server):
+    path = tmp_path / "workload.json"
+    path.write_text(json.dumps(constant(40, mix={"a": 1})))
+    command = [
+        sys.executable, "-m", "locust", "-f", "scenarios/replay.py", "--headless", "--only-summary",
+        "--host", server.url,
+    ]  # fmt: skip
+    words = ["--monthend-workload", str(path), "--monthend-duration", "2", "--monthend-rate-scale",
+             "2", "--monthend-out", str(tmp_path / "run")]  # fmt: skip
+
+    refused, done = (
+        subprocess.run([*command, *more], cwd=ROOT, capture_output=True, text=True, timeout=60,
+                       check=False)
+        for more in ([], words)
+    )  # fmt: skip
+
+    assert refused.returncode == 3
+    assert "add --monthend-workload FILE" in refused.stderr
+    assert done.returncode == 0, done.stderr
+    assert len(server.lines()) == 160
