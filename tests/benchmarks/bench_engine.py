@@ -135,7 +135,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="bench_engine", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one round of short runs")
     options = parser.parse_args(arguments)
-    seconds, rounds, rows = (2.0, 1, 300_000) if options.quick else (5.0, 2, 10_000_000)
+    seconds, rounds, rows = (2.0, 1, 300_000) if options.quick else (4.0, 2, 10_000_000)
     began = time.monotonic()
 
     def say(line: str) -> None:
@@ -157,7 +157,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             Budget(name="highest true rate of one process", value=highest, must=7_000, aim=12_000,
                    unit="requests/s", is_more_better=True),
             *errors(place / "errors", say),
-            *many_sessions(place / "sessions", 9 * seconds),
+            *many_sessions(place / "sessions", 11 * seconds),
             *start_of_a_run(place / "start"),
             *reading(place / "judge", rows),
         ]  # fmt: skip
