@@ -51,7 +51,8 @@ def _people(sessions_csv: Path) -> list[_SignedIn]:
 
 
 async def _read(url: str, dialect: Dialect, people: list[_SignedIn]) -> int:
-    work = iter(list(zip(people, itertools.cycle(OPERATIONS), strict=False)))
+    spoken = [operation for operation in OPERATIONS if operation in dialect.operations]
+    work = iter(list(zip(people, itertools.cycle(spoken), strict=False)))
     answered = 0
     timeout = aiohttp.ClientTimeout(total=WARM_UP_S)
 

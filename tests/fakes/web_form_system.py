@@ -115,6 +115,8 @@ class System:
 
     async def list_papers(self, request: web.Request) -> web.Response:
         _, unit = self.may_act(request)
+        if not any(paper["unit"] == unit for paper in self.papers):
+            self.papers.append({"unit": unit, "kind": "opening", "number": 1, "acts": []})
         own = [n for n, paper in enumerate(self.papers, 1) if paper["unit"] == unit][-20:]
         links = "".join(f'<a href="/unit/{unit}/papers/{n}">x</a>' for n in reversed(own))
         return self.unit_page(unit, links)
