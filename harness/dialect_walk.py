@@ -214,20 +214,26 @@ class Walk:
             return
         step, first = self._first_paper
         again = await self._ask(step, named=AGAIN)
-        if again.is_ok and (again.document, again.number) != (first.document, first.number):
-            self._note(
-                Trial(
-                    operation=AGAIN, asked=step.operation, status=again.status, took_ms=0.0,
-                    understood=_understood(again),
-                    wrong=f"document {first.document} became {again.document}: it counted twice",
-                    mend="send the idempotency key where the system looks for it (key_header, "
-                    "key_field); a system without one cannot keep exactly-once",
-                )
-            )  # fmt: skip
+        self._compare(AGAIN, step, again, first)
         if BY_KEY in self._dialect.operations:
-            found = Step(BY_KEY, account=step.account, unit=step.unit, key=step.key)
-            await self._ask(found)
+            found = await self._ask(
+                Step(BY_KEY, account=step.account, unit=step.unit, key=step.key)
+            )
+            self._compare(BY_KEY, step, found, first)
         self._seen.discard(AGAIN)
+
+    def _compare(self, operation: str, step: Step, again: Reply, first: Reply) -> None:
+        if not again.is_ok or again.document == first.document:
+            return
+        self._note(
+            Trial(
+                operation=operation, asked=step.operation, status=again.status, took_ms=0.0,
+                understood=_understood(again),
+                wrong=f"document {first.document} became {again.document}: it counted twice",
+                mend="send the idempotency key where the system looks for it (key_header, "
+                "key_field); a system without one cannot keep exactly-once",
+            )
+        )  # fmt: skip
 
 
 def _lateness(activity: Activity) -> int:

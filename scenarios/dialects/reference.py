@@ -340,11 +340,17 @@ def _read_reply(step: Step, answer: Answer) -> Reply:
     if values is None:
         values = {}
     token = values.get("token", "") if step.operation == "finish_login" else ""
+    document, number = 0, -1
+    if step.operation == "list_documents":
+        document = _listed(step, values)
+    elif step.operation == "find_document_by_key":
+        document, number = _made(values)
     return Reply(
         outcome=Outcome.OK,
         failure=Failure.NONE if is_right else Failure.WRONG_ANSWER,
         status=200,
-        document=_listed(step, values) if step.operation == "list_documents" else 0,
+        document=document,
+        number=number,
         token=token if isinstance(token, str) else "",
         values=values,
     )
@@ -368,6 +374,8 @@ def _is_about(step: Step, values: Mapping[str, Any]) -> bool:
             return isinstance(values.get("accounts"), list) and bool(values["accounts"])
         case "view_document":
             return values.get("document") == step.document
+        case "find_document_by_key":  # the answer as it was given to the write
+            return _made(values)[0] > 0
         case "view_closing_status":
             return values.get("province") == step.unit // UNITS_PER_PROVINCE
     listed = _LISTED.get(step.operation)

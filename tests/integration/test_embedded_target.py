@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.cli import main
 from harness.failures import BadSetup, BrokenExperiment
 from harness.final_reads import read_auditor_token, read_books
 from harness.processes import Child, is_alive, start_child
@@ -53,6 +54,23 @@ def _books_tables(folder: Path) -> dict[str, list[dict[str, object]]]:
     import pyarrow.parquet as pq
 
     return {path.stem: pq.read_table(path).to_pylist() for path in folder.glob("*.parquet")}
+
+
+def test_the_reference_dialect_and_ledger_understand_each_other(
+    target: EmbeddedTarget, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["try-dialect", "--dialect", "reference", "--target", target.url]
+    status = main([*words, "--sessions", str(target.sessions_csv)])
+
+    lines = capsys.readouterr().out.splitlines()
+    told = {line.split()[1]: line for line in lines if line.startswith("ok")}
+    assert not [line for line in lines if line.startswith("WRONG")]
+    assert status == 0
+    assert "token" in told["finish_login"], "somebody signed in through the identity provider"
+    document = told["create_receipt"].partition("[document ")[2].partition(",")[0]
+    assert f"[document {document}," in told["find_document_by_key"]
+    assert any(line.startswith("ok    the same key again") for line in lines)
+    assert "units of province" in told["books:"]
 
 
 def test_it_says_what_it_is(target: EmbeddedTarget) -> None:
