@@ -277,6 +277,8 @@ def _add_try_dialect(commands: argparse._SubParsersAction[_Parser]) -> None:
     add("--account", type=int, metavar="N", help="work in the unit of this account")
     add("--date", default="2025-12-01", metavar="DAY", help="day on the papers (an open period)")
     add("--composition", choices=("A", "B", "C"), default="A", help="composition of the population")
+    add("--backlog", action="store_true",
+        help="also hand in books of the months before (which must be open)")  # fmt: skip
     _add_ca(command)
 
 

@@ -8,6 +8,7 @@ to mend it.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -24,6 +25,11 @@ from scenarios.population import Population
 from scenarios.spoken import lacking
 
 STEPS_MAX: Final = 200  # of one journey: a longer one is a defect of ours
+# A system that is busy is asked again for about a minute.
+BUSY_TRIES_MAX: Final = 20
+BUSY_WAIT_S_MAX: Final = 3.0
+POLL_S: Final = 0.5
+BACKLOG_DOCUMENTS: Final = 100
 EXCERPT_CHARACTERS: Final = 120
 # Where a system has no activity for it: asked for with the key of the first posting.
 BY_KEY: Final = "find_document_by_key"
@@ -56,7 +62,8 @@ class Trial:
 class Walk:
     """Walks once and tells *tried* of each operation. Tokens won are added to *tokens*.
 
-    `wrong` names the operations that the system and the dialect did not agree on.
+    `wrong` names the operations that the system and the dialect did not agree on. *has_backlog*:
+    also hand in books of the months before, which must be open then.
     """
 
     def __init__(
@@ -70,6 +77,7 @@ class Walk:
         key_seed: int,
         tokens: dict[int, str],
         tried: Callable[[Trial], None],
+        has_backlog: bool = False,
     ) -> None:
         self._dialect = dialect
         self._carry = carry
@@ -79,6 +87,7 @@ class Walk:
         self._key_seed = key_seed
         self._tokens = tokens
         self._tried = tried
+        self._has_backlog = has_backlog
         self._seen: set[str] = set()
         self._visits = 0
         self._first_paper: tuple[Step, Reply] | None = None
@@ -89,6 +98,8 @@ class Walk:
         spoken = self._dialect.operations
         for activity in sorted(ACTIVITIES, key=_lateness):
             if lacking(activity, spoken):
+                continue
+            if not self._has_backlog and is_backlog(activity):
                 continue
             for seed in range(len(activity.variants)):
                 if set(activity.operations_for(seed)) - self._seen:
@@ -101,10 +112,8 @@ class Walk:
     async def _visit(self, activity: Activity, seed: int) -> None:
         visit = self._visit_of(activity, seed)
         journey = begin(activity.name, visit)
-        step: Step | None = next(journey)
+        step = next(journey)
         for _ in range(STEPS_MAX):
-            if step is None:
-                return
             reply = await self._step(visit, step)
             if reply is None:
                 journey.close()
@@ -112,7 +121,9 @@ class Walk:
             try:
                 step = journey.send(reply)
             except StopIteration:
-                step = None
+                return
+            if reply.settled is Outcome.INDEFINITE:
+                await asyncio.sleep(POLL_S)  # a file is read behind the people at work
 
     def _visit_of(self, activity: Activity, seed: int) -> Visit:
         is_provincial = activity.role == "provincial_viewer"
@@ -129,6 +140,7 @@ class Walk:
             day=self._day,
             seed=seed,
             key_seed=self._key_seed,
+            documents=BACKLOG_DOCUMENTS,
         )
 
     async def _step(self, visit: Visit, step: Step) -> Reply | None:
@@ -138,7 +150,7 @@ class Walk:
             is_known = is_signing_in or bool(self._tokens.get(step.account))
             if not is_known and not await self._sign_in(visit, step.account):
                 return None
-            reply = await self._ask(step)
+            reply = await self._ask_patiently(step)
             if is_signing_in or reply.status != 401:
                 break
             self._tokens.pop(step.account, None)  # it had run out: once more
@@ -159,7 +171,16 @@ class Walk:
 
     # One request.
 
-    async def _ask(self, step: Step, *, named: str = "") -> Reply:
+    async def _ask_patiently(self, step: Step) -> Reply:
+        """Ask again where the system says to come back later: one import at a time, say."""
+        for _ in range(BUSY_TRIES_MAX):
+            reply = await self._ask(step, is_last=False)
+            if reply.failure is not Failure.SHED:
+                return reply
+            await asyncio.sleep(min(reply.retry_after_s or 0.5, BUSY_WAIT_S_MAX))
+        return await self._ask(step)
+
+    async def _ask(self, step: Step, *, named: str = "", is_last: bool = True) -> Reply:
         token = "" if step.operation in _SIGN_IN else self._tokens.get(step.account, "")
         try:
             request = self._dialect.request(step, token)
@@ -171,6 +192,8 @@ class Walk:
             reply = self._dialect.reply(step, answer)
         except Exception as error:
             return self._broken(step, asked, f"reply() raised {_told(error)}")
+        if reply.failure is Failure.SHED and not is_last:
+            return reply
         if reply.token:
             self._tokens[step.account] = reply.token
         if step.key is not None and reply.is_ok and reply.document and not self._first_paper:
@@ -234,6 +257,12 @@ class Walk:
                 "key_field); a system without one cannot keep exactly-once",
             )
         )  # fmt: skip
+
+
+def is_backlog(activity: Activity) -> bool:
+    """Whether it hands in half a year's books: the months before must be open for that."""
+    kinds = {OPERATIONS[name] for variant in activity.variants for name in variant}
+    return OperationKind.IMPORT in kinds or "view_refused_import" in activity.operations
 
 
 def _lateness(activity: Activity) -> int:

@@ -18,7 +18,7 @@ from typing import Final
 
 import aiohttp
 
-from harness.dialect_walk import Trial, Walk, left_out_lines
+from harness.dialect_walk import Trial, Walk, is_backlog, left_out_lines
 from harness.failures import BadSetup
 from harness.options import FISCAL_YEAR
 from harness.preparation import read_dialect
@@ -58,7 +58,7 @@ def try_dialect(arguments: argparse.Namespace) -> int:
         version_path=dialect.version_path,
     )
     target.check_alive()
-    return asyncio.run(_try(dialect, target.url, population, unit, arguments.date, tokens))
+    return asyncio.run(_try(dialect, target.url, population, unit, tokens, arguments))
 
 
 async def _try(
@@ -66,8 +66,8 @@ async def _try(
     url: str,
     population: Population,
     unit: int,
-    date: str,
     tokens: dict[int, str],
+    arguments: argparse.Namespace,
 ) -> int:
     print(f"unit {unit}, {len(dialect.operations)} operations")
     async with _Carrier(url) as carrier:
@@ -76,10 +76,11 @@ async def _try(
             carrier.carry,
             population=population,
             unit=unit,
-            date=date,
+            date=arguments.date,
             key_seed=secrets.randbits(60),
             tokens=tokens,
             tried=_print_trial,
+            has_backlog=arguments.backlog,
         )
         unreached = await walk.run()
         wrong = len(walk.wrong) + await _try_books(dialect, carrier, unit, tokens)
@@ -92,19 +93,19 @@ async def _try(
     )  # fmt: skip
     print(verdict + ("; what was never reached is not proven" if unreached else ""))
     sys.stdout.flush()
-    return _WRONG if wrong or (unreached and not _only_unplanned(unreached, dialect)) else _OK
+    unproven = set(unreached) & _planned(dialect, has_backlog=arguments.backlog)
+    return _WRONG if wrong or unproven else _OK
 
 
-def _only_unplanned(unreached: tuple[str, ...], dialect: Dialect) -> bool:
-    """Whether nobody could have come to what was not reached: no activity of the plan needs it."""
-    planned = {
+def _planned(dialect: Dialect, *, has_backlog: bool) -> set[str]:
+    """Return the operations that the walk must have come to: some activity of a plan needs them."""
+    return {
         name
         for activity in ACTIVITIES
-        if not lacking(activity, dialect.operations)
+        if not lacking(activity, dialect.operations) and (has_backlog or not is_backlog(activity))
         for variant in activity.variants
         for name in variant
     }
-    return not planned & set(unreached)
 
 
 def _print_trial(trial: Trial) -> None:

