@@ -157,6 +157,24 @@ def test_a_scaled_run_says_so_and_may_be_met(run: FakeRun, tmp_path: Path) -> No
     assert not KINDS["scaled"].blocks
 
 
+def test_a_dialect_that_lacks_something_cannot_be_met(run: FakeRun, tmp_path: Path) -> None:
+    run.manifest = run.manifest.evolve(dialect="ours", left_out=("budget_transfer", "advance"))
+
+    recorded = Recorded(folder=run.write(tmp_path / "run"), manifest=run.manifest)
+    (found,) = [c for c in caveats_of_load(recorded, contract()) if c.id == "partial_dialect"]
+    assert found.blocks
+    assert "ours cannot speak: budget_transfer, advance" in found.text_en
+
+
+def test_emulated_lines_make_the_clauses_about_time_say_nothing(
+    run: FakeRun, tmp_path: Path
+) -> None:
+    run.manifest = run.manifest.evolve(network="lossy")
+
+    assert "lossy_network" in caveats_in(run, tmp_path)
+    assert KINDS["lossy_network"].voids_time
+
+
 def test_another_contract_than_that_of_the_run_is_noticed(run: FakeRun, tmp_path: Path) -> None:
     run.manifest = run.manifest.evolve(contract_sha256="d" * 64)
 
