@@ -53,6 +53,7 @@ def first_manifest(
         population_sha256=population.sha256,
         plan_sha256=plan.sha256,
         planned_sessions=plan.sessions,
+        units_planned=plan.units_planned,
         planned_in_progress_max=plan.sessions_in_progress_max,
         counterpart=asdict(beside) if beside else None,
         planned_requests=plan.planned_requests,

@@ -72,6 +72,7 @@ class Manifest:
     scenario: str = "month_end"
     retries: str = ""
     planned_in_progress_max: int = 0
+    units_planned: int = 0
     counterpart: Mapping[str, str | int | float] | None = None
     dialect: str = "reference"
     connections: str = "shared"

@@ -13,6 +13,7 @@ from typing import Final
 from contracts.records import Failure
 from contracts.terms import Bilingual, Quantity
 from reports.formats import shown
+from scenarios import scenario
 
 
 def _pair(th: str, en: str) -> Bilingual:
@@ -37,6 +38,19 @@ PHASES: Final = {
     "peak": _pair("นาทีสูงสุด", "Peak minute"),
     "load": _pair("ภาระงาน", "Load"),
     "load_after": _pair("หลังช่วงสูงสุด", "After the peak"),
+    "login_rush": _pair("เข้าสู่ระบบพร้อมกัน", "Login rush"),
+    "rush_after": _pair("หลังการเข้าสู่ระบบ", "After the rush"),
+    "report_storm": _pair("ออกรายงานพร้อมกัน", "Report storm"),
+    "morning": _pair("ช่วงเช้า", "Morning"),
+    "noon": _pair("พักเที่ยง", "Noon"),
+    "afternoon": _pair("ช่วงบ่าย", "Afternoon"),
+    "closing_time": _pair("ก่อนเลิกงาน", "Before closing time"),
+    "evening": _pair("ช่วงค่ำ", "Evening"),
+    "year_close": _pair("ปิดบัญชีสิ้นปี", "Closing of the year"),
+    "night": _pair("กลางคืน", "Night"),
+    "step": _pair("ขั้นที่", "Step"),
+    "drain": _pair("ระบายงานค้าง", "Draining"),
+    "recovery": _pair("กลับสู่ภาระตามสัญญา", "Back at the contract's load"),
     "steady_after": _pair("หลังนาทีสูงสุด", "After the peak"),
     "faults": _pair("จำลองเหตุขัดข้อง", "Faults"),
     "settle": _pair("รอให้สงบ", "Settling"),
@@ -382,6 +396,15 @@ def activity_name(name: str) -> Bilingual:
 def document_kind_name(name: str) -> Bilingual:
     """Return the words for a kind of document or money operation."""
     return _named(DOCUMENT_KINDS, name)
+
+
+def scenario_name(name: str) -> Bilingual:
+    """Return the title of a scenario, with its identifier."""
+    known = scenario.SCENARIOS.get(name)
+    clean = shown(name, 40)
+    if known is None:
+        return Bilingual(th=clean, en=clean)
+    return Bilingual(th=f"{known.title.th} ({clean})", en=f"{known.title.en} ({clean})")
 
 
 def level_name(name: str) -> Bilingual:

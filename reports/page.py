@@ -26,6 +26,7 @@ from reports.sections.first_screen import first_screen
 from reports.sections.load import load_section
 from reports.sections.money import money_section
 from reports.sections.record import record_section
+from reports.sections.shape import shape_section
 from reports.sections.units import units_section
 from reports.sources import Sources
 from reports.wording import VERDICT_MEANINGS, VERDICTS, say
@@ -69,6 +70,7 @@ def render(sources: Sources, lang: str) -> str:
             caveats=judged.caveats if judged else (),
             caveats_empty=say("caveats_none" if judged else "caveats_unknown"),
             load=load,
+            shape=shape_section(sources),
             units=units,
             money=money_section(sources) if is_country else None,
             faults=faults_section(sources),

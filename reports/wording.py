@@ -91,6 +91,17 @@ SENTENCES: Final = _pairs({
     "never_answered": ("ตกที่คำขอที่ไม่ได้รับคำตอบ", "falls on requests never answered"),
     "tested_heading": ("สิ่งที่ทดสอบ", "What was tested"),
     "contract": ("สัญญา", "Contract"),
+    "scenario": ("สถานการณ์", "Scenario"),
+    "retries": ("เมื่อระบบช้าหรือขัดข้อง", "When it is slow or fails"),
+    "retries_own": ("ผู้ใช้ปฏิบัติตามสถานการณ์", "people behave as the scenario has it"),
+    "retries_budget": (
+        "ร้อยละ 30 ของผู้ใช้โหลดซ้ำ ภายในวงเงินการลองใหม่",
+        "30 % of people reload, within a budget of retries",
+    ),
+    "retries_storm": (
+        "ร้อยละ 30 ของผู้ใช้โหลดซ้ำ โดยไม่มีสิ่งใดยับยั้ง",
+        "30 % of people reload, and nothing holds them back",
+    ),
     "level": ("ระดับภาระงาน", "Load level"),
     "scale": ("สัดส่วน", "Scale"),
     "scale_full": ("เต็มจำนวน (1.0)", "full (1.0)"),
@@ -127,6 +138,38 @@ SENTENCES: Final = _pairs({
         "The full country: this run used {share} of the accounting units",
     ),
     "not_tested_more": ("และอีก {count} รายการ", "and {count} more"),
+    # The scenario's own findings.
+    "beside_heading": ("เทียบกับสถานการณ์ปกติ", "Beside its counterpart"),
+    "beside_fewer": (
+        "จำนวนผู้ใช้พร้อมกันตามแผนลดจาก {theirs} เหลือ {own} แต่ระบบยังต้องรับ {rate} คำขอต่อวินาทีเช่นเดิม: "
+        "การจำกัดผู้ใช้ไม่ลดปริมาณงานที่ต้องรับ",
+        "Planned sessions at once fall from {theirs} to {own}, yet {rate} requests per second "
+        "must be carried as before: rationing people does not ration the work.",
+    ),
+    "beside_more": (
+        "สถานการณ์นี้ต้องรับ {rate} คำขอต่อวินาที เทียบกับ {their_rate} ในสถานการณ์ปกติ",
+        "This scenario asks for {rate} requests per second, its counterpart for {their_rate}.",
+    ),
+    "column_scenario": ("สถานการณ์", "Scenario"),
+    "column_units": ("หน่วยที่ใช้ระบบ", "Units that take part"),
+    "column_busiest": ("คำขอ/วินาทีสูงสุด", "Busiest req/s"),
+    "column_in_progress": ("ผู้ใช้พร้อมกันสูงสุด", "Sessions at once"),
+    "climb_heading": ("การเพิ่มภาระทีละขั้น", "The climb, step by step"),
+    "climb_knee": (
+        "ระบบรับได้ครบถึง {rate} คำขอต่อวินาที ({phase})",
+        "Everything was answered up to {rate} requests per second ({phase}).",
+    ),
+    "climb_none": (
+        "ไม่มีขั้นใดที่ระบบตอบได้ครบ", "There is no step at which everything was answered.",
+    ),
+    "climb_unbroken": (
+        "ระบบรับได้ครบทุกขั้นจนถึง {rate} คำขอต่อวินาที จึงยังไม่พบจุดที่รับไม่ได้",
+        "Everything was answered at every step up to {rate} requests per second: "
+        "no knee was found.",
+    ),
+    "column_asked": ("คำขอ/วินาทีตามแผน", "Planned req/s"),
+    "column_answered": ("ตอบได้/วินาที", "Answered per s"),
+    "column_answered_share": ("ตอบได้ร้อยละ", "Answered share"),
     # Short names in the list of contents.
     "to_clauses": ("รายข้อกำหนด", "Clauses"),
     "to_caveats": ("ข้อสังเกต", "Caveats"),

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from contracts.terms import Bilingual, Verdict
+from harness.run_folder import Manifest
 from reports.formats import ABSENT, count, decimal, moment, percent, sentence, shown, span
-from reports.names import TARGETS, fault_name, level_name, load_name
+from reports.names import TARGETS, fault_name, level_name, load_name, scenario_name
 from reports.sections.clauses import ClauseRow, clause_rows, deciding_rows, verdict_counts
 from reports.sources import Sources
 from reports.wording import VERDICTS, same, say
@@ -150,7 +151,7 @@ def _tested(sources: Sources) -> tuple[tuple[Bilingual, Bilingual], ...]:
     requests = count(manifest.planned_requests)
     return (
         (say("contract"), contract),
-        (say("level"), level_name(manifest.level)),
+        *_played(manifest),
         (say("scale"), scale),
         _own_load(sources) or (say("population"), population),
         (say("date"), moment(manifest.created_at)),
@@ -159,6 +160,14 @@ def _tested(sources: Sources) -> tuple[tuple[Bilingual, Bilingual], ...]:
         (say("target"), target_words(sources)),
         (say("faults_label"), fault_words),
     )  # fmt: skip
+
+
+def _played(manifest: Manifest) -> tuple[tuple[Bilingual, Bilingual], ...]:
+    """Return the country's scenario and level; a load of somebody's own has its own words."""
+    level = (say("level"), level_name(manifest.level))
+    if manifest.is_own_load:
+        return (level,)
+    return ((say("scenario"), scenario_name(manifest.scenario)), level)
 
 
 def _own_load(sources: Sources) -> tuple[Bilingual, Bilingual] | None:

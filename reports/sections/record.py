@@ -9,7 +9,7 @@ from typing import Final
 
 from contracts.terms import Bilingual
 from reports.formats import FIXED_SPACE, count, day, decimal, moment, shown
-from reports.names import DEMANDS, fact_name, level_name
+from reports.names import DEMANDS, fact_name, level_name, scenario_name
 from reports.sources import Sources
 from reports.wording import same, say
 
@@ -96,7 +96,9 @@ def _repeat(sources: Sources) -> tuple[Entry, ...]:
     return (
         Entry(label=say("date"), value=moment(manifest.created_at)),
         Entry(label=say("seed"), value=same(manifest.seed), is_code=True),
+        Entry(label=say("scenario"), value=scenario_name(manifest.scenario)),
         Entry(label=say("level"), value=level_name(manifest.level)),
+        Entry(label=say("retries"), value=_retries(manifest.retries)),
         Entry(label=say("demand"), value=DEMANDS.get(manifest.demand, same(manifest.demand))),
         Entry(label=say("population"), value=population),
         Entry(label=say("planned_label"), value=planned),
@@ -107,6 +109,13 @@ def _repeat(sources: Sources) -> tuple[Entry, ...]:
         Entry(label=say("sha_population"), value=same(manifest.population_sha256), is_code=True),
         Entry(label=say("sha_plan"), value=same(manifest.plan_sha256), is_code=True),
     )
+
+
+def _retries(chosen: str) -> Bilingual:
+    known = {
+        "": say("retries_own"), "budget": say("retries_budget"), "storm": say("retries_storm"),
+    }  # fmt: skip
+    return known.get(chosen, same(chosen))
 
 
 def _entries(facts: Mapping[str, str | int | float]) -> tuple[Entry, ...]:
