@@ -8,8 +8,10 @@ are compared with wide margins, since others use the machine too.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -33,16 +35,16 @@ from scenarios.engine.recorder import read_log
 from tests.fakes.judge_contract import clause, contract
 from tests.fakes.run_folders import manifest_of
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]  # starting twenty processes takes time
 
 ROOT = Path(__file__).resolve().parents[2]
 PLAIN = ROOT / "tests" / "fakes" / "plain_locust"
-LIMIT_S = 60
+LIMIT_S = 120
 RATE_PER_S = 50.0
-FREEZE_AT_S, FREEZE_S = 2.0, 1.5
+FREEZE_AT_S, FREEZE_S = 2.0, 2.5
 SLOW_MS = 10_003  # Locust rounds it to 10,000
 SLOW_LIMIT_MS = 10_000
-CYCLE_S = 2.0
+CYCLE_S = 4.0  # a herd of 300 is through in a second, also on a busy machine
 BLOCKED_MS = 50.0  # long enough that a blocking call meets requests in flight
 STOPPED_S = 2.0
 # Opens more descriptors than select can watch, and leaves them open to the program it becomes.
@@ -140,7 +142,11 @@ class Ours:
 
     def begin(self):
         """Start the load once every process is ready, as the harness does."""
-        await_that(lambda: all(self._is_ready(i) for i in range(self.process_count)), self.path)
+        await_that(
+            lambda: all(self._is_ready(i) for i in range(self.process_count)),
+            self.path,
+            *self.processes,
+        )
         self.t0_ns = time.monotonic_ns() + 500_000_000
         unfinished = self.start_file.with_suffix(".new")
         unfinished.write_bytes(orjson.dumps({"t0_ns": self.t0_ns}))
@@ -177,15 +183,19 @@ class Ours:
 
 
 def free_port():
-    with socket.socket() as asked:
-        asked.bind(("127.0.0.1", 0))
-        return asked.getsockname()[1]
+    """Return a port that nobody listens on and that no connection is given while Locust starts."""
+    for port in random.sample(range(20_000, 32_000), 100):  # Linux gives out 32,768 and above
+        with socket.socket() as asked:
+            if asked.connect_ex(("127.0.0.1", port)) == errno.ECONNREFUSED:
+                return port
+    raise AssertionError("no free port")
 
 
-def await_that(is_so: Callable[[], bool], what):
+def await_that(is_so: Callable[[], bool], what, *processes):
     deadline = time.monotonic() + LIMIT_S
     while not is_so():
         assert time.monotonic() < deadline, what
+        assert all(process.poll() is None for process in processes), what
         time.sleep(0.02)
 
 
@@ -196,23 +206,21 @@ def loads(tmp_path_factory):
     freeze = [FREEZE_AT_S, FREEZE_S]
     five = ("-u", "5")
     two = ("-u", "10", "--processes", "2")
-    p95 = {"name": "/page", "p95_ms_at_most": SLOW_LIMIT_MS}
-    never = {"name": "/never asked for", "p95_ms_at_most": 1}
+    # Of the slow page the fastest answers are looked at: others may use the machine meanwhile.
+    gate = [["/page", 0.05, SLOW_LIMIT_MS], ["/never asked for", 0.95, 1]]
     plans = {
         "keep_alive": ({}, ("steady.py", *five), {"run_time_s": 3, "crowded": True},
                        {"rate_per_s": RATE_PER_S, "duration_s": 3.0, "crowded": True}),
-        "pacing": ({}, ("paced.py", "-u", "300"), {"run_time_s": 9},
-                   {"rate_per_s": 150.0, "duration_s": 9.0}),
-        "omission": ({"freeze": freeze}, ("steady.py", *five), {"run_time_s": 6},
-                     {"rate_per_s": RATE_PER_S, "duration_s": 6.0}),
-        "rounding": ({"delay_ms": SLOW_MS}, ("gated.py", "-u", "20"),
-                     {"run_time_s": 12, "gate": p95}, {"rate_per_s": 10.0, "duration_s": 2.0}),
+        "pacing": ({}, ("paced.py", "-u", "300"), {"run_time_s": 13},
+                   {"rate_per_s": 75.0, "duration_s": 13.0}),
+        "omission": ({"freeze": freeze}, ("steady.py", *five), {"run_time_s": 8},
+                     {"rate_per_s": RATE_PER_S, "duration_s": 8.0}),
+        "gate": ({"delay_ms": SLOW_MS}, ("gated.py", "-u", "20"),
+                 {"run_time_s": 12, "gate": gate}, {"rate_per_s": 10.0, "duration_s": 2.0}),
         "test_stop": ({}, ("steady.py", *two), {"run_time_s": 5},
                       {"rate_per_s": RATE_PER_S, "duration_s": 5.0, "processes": 2}),
         "lost_worker": ({}, ("steady.py", *two), {"run_time_s": 7},
                         {"rate_per_s": RATE_PER_S, "duration_s": 6.0, "processes": 2}),
-        "absence": ({}, ("gated.py", *five), {"run_time_s": 2, "gate": never},
-                    {"rate_per_s": 10.0, "duration_s": 2.0}),
         "blocking": ({"delay_ms": BLOCKED_MS}, ("blocking.py", *five), {"run_time_s": 6},
                      {"rate_per_s": RATE_PER_S, "duration_s": 6.0}),
     }  # fmt: skip
@@ -222,9 +230,10 @@ def loads(tmp_path_factory):
             servers += [Server(**behaviour), Server(**behaviour)]
             plain[name] = Plain(folder / f"plain {name}", servers[-2], *arguments, **plainly)
             ours[name] = Ours(folder / f"ours {name}", servers[-1], **order)
+        lose_a_worker(plain["lost_worker"])
         for run in ours.values():
             run.begin()
-        interfere(plain["lost_worker"], ours["lost_worker"], ours["blocking"])
+        lose_and_stop(ours["lost_worker"], ours["blocking"])
         for run in (*plain.values(), *ours.values()):
             run.wait()
         yield plain, ours
@@ -240,17 +249,22 @@ def loads(tmp_path_factory):
             server.close()
 
 
-def interfere(plain_two, ours_two, ours_stopped):
-    """Kill one of two processes on either side, and stop another one for a while."""
-    await_that(lambda: plain_two.server.truth()["requests"] > 50, "plain Locust asks for pages")
-    workers = psutil.Process(plain_two.process.pid).children()
-    os.kill(workers[-1].pid, signal.SIGKILL)
-    await_that(lambda: ours_two.server.truth()["requests"] > 50, "the engine asks for pages")
-    ours_two.processes[1].kill()
-    await_that(lambda: ours_stopped.server.truth()["requests"] > 50, "the engine asks for pages")
-    ours_stopped.processes[0].send_signal(signal.SIGSTOP)
+def lose_a_worker(plain):
+    """Kill one of the two workers while both are at work."""
+    asks = "plain Locust asks for pages"
+    await_that(lambda: plain.server.truth()["requests"] > 50, asks, plain.process)
+    os.kill(psutil.Process(plain.process.pid).children()[-1].pid, signal.SIGKILL)
+
+
+def lose_and_stop(two, one):
+    """Kill one of two load processes, and stop another one for a while."""
+    asks = "the engine asks for pages"
+    await_that(lambda: two.server.truth()["requests"] > 50, asks, *two.processes)
+    two.processes[1].kill()
+    await_that(lambda: one.server.truth()["requests"] > 50, asks, *one.processes)
+    one.processes[0].send_signal(signal.SIGSTOP)
     time.sleep(STOPPED_S)  # it is the length of the stop that is tested
-    ours_stopped.processes[0].send_signal(signal.SIGCONT)
+    one.processes[0].send_signal(signal.SIGCONT)
 
 
 def test_keep_alive_above_descriptor_1023(loads):
@@ -265,7 +279,7 @@ def test_keep_alive_above_descriptor_1023(loads):
 def busiest_quarter(arrivals_ns):
     """Return the share of requests in the busiest quarter of a cycle, folded over all cycles."""
     since_s = (np.array(arrivals_ns) - arrivals_ns[0]) / 1e9
-    settled = since_s[since_s > 1.5 * CYCLE_S]
+    settled = since_s[since_s > 0.95 * CYCLE_S]  # the first cycle is as random as it was told
     per_bin = np.bincount((settled % CYCLE_S / CYCLE_S * 20).astype(int), minlength=20)
     return np.sort(per_bin)[-5:].sum() / per_bin.sum()
 
@@ -274,7 +288,7 @@ def test_people_who_were_told_to_keep_a_pace_do_not_fall_into_step(loads):
     """Trap 2: constant_pacing counts from when a user was made, and takes the jitter back."""
     plain, ours = (side["pacing"] for side in loads)
 
-    assert busiest_quarter(plain.server.truth()["arrivals_ns"]) > 0.7, (
+    assert busiest_quarter(plain.server.truth()["arrivals_ns"]) > 0.6, (
         "plain Locust keeps its users out of step now"
     )
     assert busiest_quarter(ours.server.truth()["arrivals_ns"]) < 0.4
@@ -285,27 +299,27 @@ def test_people_who_were_told_to_keep_a_pace_do_not_fall_into_step(loads):
 def test_a_freeze_is_not_omitted(loads):
     """Trap 3: who waits for an answer does not ask meanwhile, and what was due is not counted."""
     plain, ours = (side["omission"] for side in loads)
-    p95_ms = FREEZE_S * 1000 / 2
+    limit_ms = FREEZE_S * 1000 / 2
 
-    answer, caveats = ours.judged(limit_ms=p95_ms)
+    answer, caveats = ours.judged(limit_ms=limit_ms)
 
-    assert plain.server.truth()["took_ms_p95"] < p95_ms, "the freeze shows at the client alone"
-    assert plain.told["p95_ms"] < p95_ms / 3, "plain Locust counts what was due in a freeze now"
-    assert ours.latency_ms.size == RATE_PER_S * 6
-    assert answer.value > p95_ms
+    assert plain.server.truth()["took_ms_p95"] < limit_ms, "the freeze shows at the client alone"
+    assert plain.told["p95_ms"] < limit_ms, "plain Locust counts what was due in a freeze now"
+    assert ours.latency_ms.size == RATE_PER_S * 8
+    assert answer.value > 1.2 * limit_ms
     assert answer.verdict == (Verdict.INCONCLUSIVE if voided(caveats) else Verdict.BREACHED)
 
 
 def test_a_limit_is_not_kept_by_rounding(loads):
     """Trap 4: response times from 10 s on are rounded to seconds before they are compared."""
-    plain, ours = (side["rounding"] for side in loads)
+    plain, ours = (side["gate"] for side in loads)
 
     answer, caveats = ours.judged(limit_ms=SLOW_LIMIT_MS)
 
-    assert plain.told["gate_p95_ms"] == SLOW_LIMIT_MS, "plain Locust does not round any more"
+    assert plain.told["gate_ms"][0] == SLOW_LIMIT_MS, "plain Locust does not round any more"
     assert plain.status == 0
     assert plain.told["requests"] > 0
-    assert answer.value > SLOW_LIMIT_MS
+    assert ours.latency_ms.min() > SLOW_LIMIT_MS, "each single answer took longer"
     assert answer.verdict == (Verdict.INCONCLUSIVE if voided(caveats) else Verdict.BREACHED)
 
 
@@ -338,11 +352,11 @@ def test_a_lost_worker_is_no_success(loads):
 
 def test_what_nobody_asked_for_is_not_kept(loads):
     """Trap 5: an entry that was never requested has p95 0 and no failures, and passes any gate."""
-    plain, ours = (side["absence"] for side in loads)
+    plain, ours = (side["gate"] for side in loads)
 
     answer, _ = ours.judged(kind="report")
 
-    assert (plain.told["gate_p95_ms"], plain.status) == (0, 0), "plain Locust misses it now"
+    assert (plain.told["gate_ms"][1], plain.status) == (0, 0), "plain Locust misses it now"
     assert plain.told["requests"] > 0
     assert answer.verdict == Verdict.INCONCLUSIVE
     assert answer.sample_count == 0

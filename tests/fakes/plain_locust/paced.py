@@ -1,4 +1,4 @@
-"""Many people, each once in two seconds, who begin at a random moment of the first two.
+"""Many people, each once in four seconds, who begin at a random moment of the first four.
 
 The random start is what a careful user writes so that they do not act in step.
 """
@@ -12,13 +12,13 @@ from telling import tell
 
 
 class Person(FastHttpUser):
-    """Acts every two seconds, out of step with the others."""
+    """Acts every four seconds, out of step with the others."""
 
-    wait_time = constant_pacing(2)
+    wait_time = constant_pacing(4)
 
     def on_start(self) -> None:
         """Begin at a random moment."""
-        time.sleep(random.uniform(0, 2))
+        time.sleep(random.uniform(0, 4))
 
     @task
     def page(self) -> None:
