@@ -36,6 +36,7 @@ from harness.targets import Target
 from harness.targets.embedded import EmbeddedOptions, start_embedded
 from harness.targets.remote import remote_target
 from harness.targets.web import web_target
+from harness.unsettled import await_settled, unsettled_files
 from harness.warm_up import warm_up
 from scenarios.arrivals import LoadPlan
 from scenarios.country_playbook import country_playbook
@@ -291,12 +292,26 @@ def settle(scene: Scene, target: Target, manifest: Manifest) -> Manifest:
         time.sleep(SETTLE_S)
         try:
             target.check_alive()
-            return manifest
+            break
         except BadSetup as error:
             if time.monotonic() > limit:
                 manifest = manifest.evolve(ended="target_lost", end_reason=str(error))
                 scene.folder.write_manifest(manifest)
                 return manifest
+    await_imports(scene, target)
+    return manifest
+
+
+def await_imports(scene: Scene, target: Target) -> None:
+    """Wait for files of back-dated books that are still being taken in."""
+    files = unsettled_files(scene.folder.operations)
+    token = read_auditor_token(target.sessions_csv)
+    if not files or not token:
+        return
+    scene.display.step(f"waiting for {len(files)} imports to be done")
+    left = await_settled(files, url=target.url, token=token, dialect=scene.preparation.dialect)
+    if left:
+        scene.display.warn(f"{len(left)} imports stopped before they were done")
 
 
 def read_all_books(scene: Scene, target: Target, when: str, *, unread_because: str = "") -> None:

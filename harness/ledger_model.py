@@ -25,11 +25,23 @@ from harness.ledger_lines import AccountTotals, LineFold, fold_lines
 CLOSE_KIND: Final = "period_close"
 # Steps in the life of a document that exists already; they leave no document of their own.
 STATUS_AFTER: Final = {"disbursement_check": "checked", "disbursement_approval": "approved"}
-KINDS_WITHOUT_DOCUMENT: Final = frozenset({CLOSE_KIND, *STATUS_AFTER})
+# A file of documents, each of which has a record of its own in the same session.
+IMPORT_KIND: Final = "books_import"
+KINDS_WITHOUT_DOCUMENT: Final = frozenset({CLOSE_KIND, IMPORT_KIND, *STATUS_AFTER})
 # Documents that post to the ledger; the others reserve or move budget only.
 KINDS_WITH_LINES: Final = frozenset(
-    {"opening", "receipt", "payment", "advance", "advance_clearing", "journal_voucher"}
+    {
+        "opening",
+        "receipt",
+        "payment",
+        "back_dated_payment",
+        "advance",
+        "advance_clearing",
+        "journal_voucher",
+    }
 )
+# What a budget line has paid: by a request of the system, or by one on paper.
+PAYMENT_KINDS: Final = ("payment", "back_dated_payment")
 REQUEST_STATUS_ORDER: Final = ("submitted", "checked", "approved", "paid")
 SHED_STATUSES: Final = (429, 503)
 

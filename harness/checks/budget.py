@@ -20,7 +20,7 @@ from harness.checks.money import Examined, finding_of, first_rows, key_witnesses
 from harness.checks.must_refuse import let_through, probes_of_own_unit
 from harness.checks.recorded import Recorded
 from harness.columns import EvidenceMissing, Int64
-from harness.ledger_model import Ledger
+from harness.ledger_model import PAYMENT_KINDS, Ledger
 
 ABOUT = "I5"
 AMOUNTS = ("appropriated", "transferred", "committed", "paid", "remaining")
@@ -108,7 +108,8 @@ def _followed_history(ledger: Ledger, before: Budget, after: Budget) -> tuple[Fi
     )
     line = history.column("budget_line")[heads]
     used = history.column("budget_delta_satang")[heads] * effect
-    is_payment = history.kind[heads] == history.kinds.find("payment")
+    payments = [history.kinds.find(kind) for kind in PAYMENT_KINDS]
+    is_payment = np.isin(history.kind[heads], payments)
     paid = np.where(is_payment, history.column("gross_satang")[heads], 0) * effect
     unit = history.unit[heads].astype(np.int64) << 16
     texts = (

@@ -14,6 +14,7 @@ from harness.checks.carried import judge_carried_share, judge_participation
 from harness.checks.errors import judge_error_share
 from harness.checks.fairness import judge_fairness
 from harness.checks.idle_saturation import judge_idle_saturation
+from harness.checks.import_rate import judge_import_rate
 from harness.checks.invariants import (
     judge_acknowledged_loss,
     judge_invariant,
@@ -35,6 +36,7 @@ CHECKS_OF_TIME: Final[Mapping[Quantity, Check]] = {
     Quantity.FAIRNESS: judge_fairness,
     Quantity.RECOVERY: judge_recovery,
     Quantity.IDLE_SATURATION: judge_idle_saturation,
+    Quantity.IMPORT_RATE: judge_import_rate,
 }
 # About money and evidence: a lost posting is a lost posting, however late it was sent.
 CHECKS_OF_BOOKS: Final[Mapping[Quantity, Check]] = {

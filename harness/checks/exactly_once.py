@@ -12,6 +12,7 @@ import numpy as np
 
 from contracts.records import Outcome
 from contracts.terms import Bilingual
+from harness.books import is_among
 from harness.checks.answer import Finding
 from harness.checks.money import (
     Examined,
@@ -23,6 +24,7 @@ from harness.checks.money import (
 from harness.checks.recorded import Recorded
 from harness.columns import Flags, Int64
 from harness.ledger_model import (
+    IMPORT_KIND,
     REQUEST_STATUS_ORDER,
     SHED_STATUSES,
     STATUS_AFTER,
@@ -38,6 +40,7 @@ def examine_exactly_once(recorded: Recorded) -> Examined:
     ledger = recorded.ledger
     findings = (
         *_lost(ledger, ABOUT),
+        *_half_imported(ledger),
         *_duplicated(ledger),
         *_exported_twice(ledger),
         *_phantoms(ledger),
@@ -122,6 +125,40 @@ def _lost_steps(ledger: Ledger) -> Int64:
         too_early = rank_of_word[status[rows[known]]] < REQUEST_STATUS_ORDER.index(status_after)
         lost.append(chosen[known][too_early])
     return np.concatenate(lost)
+
+
+def _half_imported(ledger: Ledger) -> tuple[Finding, ...]:
+    """Files of which some documents are in the books and some are not, and no answer says which.
+
+    What was acknowledged and is lost, or refused and is stored, is counted by document elsewhere.
+    """
+    files, is_whole_or_nothing = _open_files(ledger)
+    half = files[~is_whole_or_nothing]
+    return finding_of(
+        ABOUT, "half_imported",
+        Bilingual(en="files of which only a part is in the books",
+                  th="ไฟล์ที่นำเข้าเพียงบางส่วน"),
+        half.size,
+        key_witnesses(ledger, half, expected="all documents or none", found="some of them"),
+    )  # fmt: skip
+
+
+def _open_files(ledger: Ledger) -> tuple[Int64, Flags]:
+    """Return the keys of files whose end nobody was told, and whether each is whole or absent."""
+    history, keys = ledger.history, ledger.keys
+    is_file = history.kind[keys.head] == history.kinds.find(IMPORT_KIND)
+    files = np.flatnonzero(is_file & ~keys.is_ok & ~keys.is_refused & keys.is_judged)
+    if not files.size:
+        return files, np.empty(0, dtype=np.bool_)
+    session = history.column("session")[keys.head]
+    order = np.argsort(session[files], kind="stable")
+    files = files[order]
+    rising = session[files]
+    papers = np.flatnonzero(~is_file & is_among(session, rising))
+    place = np.searchsorted(rising, session[papers])
+    whole = np.bincount(place, minlength=files.size)
+    stored = np.bincount(place[ledger.stored_count[papers] > 0], minlength=files.size)
+    return files, (stored == 0) | (stored == whole)
 
 
 def _duplicated(ledger: Ledger) -> tuple[Finding, ...]:

@@ -51,8 +51,8 @@ _READS: Final[dict[str, Callable[[Step], str]]] = {
         f"/provinces/{step.unit // UNITS_PER_PROVINCE}/closing-status?period={step.period}"
     ),
     "read_other_unit": lambda step: f"/units/{step.unit}/overview",
-    "view_import": lambda step: path_on_target(step.location),
-    "view_refused_import": lambda step: path_on_target(step.location),
+    "view_import": lambda step: _import(step),
+    "view_refused_import": lambda step: _import(step),
 }
 # What a read of a unit's books must list, besides naming the unit.
 _LISTED: Final = {
@@ -94,6 +94,15 @@ def _searched(step: Step) -> str:
 def _by_key(step: Step) -> str:
     assert step.key is not None
     return f"/units/{step.unit}/documents/by-key/{_uuid_text(step.key)}"
+
+
+def _import(step: Step) -> str:
+    """Return where the import was said to be, or where it is when nobody said so."""
+    if step.location:
+        return path_on_target(step.location)
+    assert step.settles is not None
+    assert step.settles.key is not None
+    return f"/units/{step.unit}/imports/{_uuid_text(step.settles.key)}"
 
 
 def _report(step: Step, name: str) -> str:
@@ -323,10 +332,12 @@ def _import_reply(step: Step, upload: Step, answer: Answer) -> Reply:
         is_right = is_right and settled is not Outcome.REFUSED
     if settled is Outcome.OK:
         is_right = is_right and values.get("documents_posted") == upload.form.documents
+    posted = values.get("documents_posted")
     return Reply(
         outcome=Outcome.OK,
         failure=Failure.NONE if is_right else Failure.WRONG_ANSWER,
         status=200,
+        number=posted if type(posted) is int and 0 <= posted < 2**31 else -1,
         values=values,
         settled=settled,
     )

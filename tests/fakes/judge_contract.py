@@ -24,6 +24,7 @@ def contract(**changes: Any) -> Contract:
                unnoticed_below_ms=300.0, worst_share=0.01, samples_per_unit_min=3.0),
         clause("recovery", Quantity.RECOVERY, Limit(unit=Unit.S, at_most=20), "worker_kill"),
         clause("idle", Quantity.IDLE_SATURATION, zero),
+        clause("import", Quantity.IMPORT_RATE, Limit(unit=Unit.PER_S, at_least=0.1)),
         clause("loss", Quantity.ACKNOWLEDGED_LOSS, zero),
         clause("shed", Quantity.SHED_HONESTY, zero),
         clause("export", Quantity.EXPORT_COMPLETE, Limit(unit=Unit.SHARE, at_least=1.0)),

@@ -91,6 +91,40 @@ def lose_a_receipt(run: FakeRun) -> None:
     rebalance(run, document, -1)
 
 
+def papers_of(run: FakeRun, told: Outcome) -> list[Row]:
+    """Return the documents that the file holds of whose fate *told* was said."""
+    place = KINDS.index("books_import")
+    file = next(row for row in run.operations if (row["kind"], row["outcome"]) == (place, told))
+    keys = {row["key"] for row in run.operations if row["session"] == file["session"]}
+    return [document for document in run.after["documents"] if document["key"] in keys]
+
+
+def half_import(run: FakeRun) -> None:
+    for document in papers_of(run, Outcome.INDEFINITE)[-2:]:
+        run.after["documents"].remove(document)
+        rebalance(run, document, -1)
+
+
+def lose_of_an_import(run: FakeRun) -> None:
+    document = papers_of(run, Outcome.OK)[-1]
+    run.after["documents"].remove(document)
+    rebalance(run, document, -1)
+
+
+def import_twice(run: FakeRun) -> None:
+    document = papers_of(run, Outcome.OK)[-1]
+    run.after["documents"].append(
+        document | {"document": 888_888, "number": document["number"] + 1}
+    )
+    rebalance(run, document, 1)
+
+
+def slow_import(run: FakeRun) -> None:
+    for row in run.operations:
+        if row["kind"] == KINDS.index("books_import") and row["outcome"] == Outcome.OK:
+            row["completed_ns"] += 1_000 * S
+
+
 def lose_a_step(run: FakeRun) -> None:
     approval = next(row for row in run.operations if row["outcome"] == Outcome.OK
                     and row["kind"] == KINDS.index("disbursement_approval"))  # fmt: skip
@@ -424,6 +458,10 @@ DAMAGES: Final[dict[str, Damage]] = {
     for damage in (
         _of(lose, "I10", "loss"),
         _of(lose_a_receipt, "I10", "loss", "I4"),
+        _of(half_import, "I10"),
+        _of(lose_of_an_import, "I10", "loss", "I4"),
+        _of(import_twice, "I10", "I4"),
+        _of(slow_import, "import"),
         _of(post_twice, "I10"),
         _of(post_twice_without_key, "I10"),
         _of(unbalance, "I1"),

@@ -19,7 +19,7 @@ MS = 1_000_000
 T0 = 5_000 * S
 KINDS = ["receipt", "disbursement_request", "disbursement_check", "disbursement_approval",
          "payment", "commitment", "advance", "advance_clearing", "journal_voucher",
-         "budget_transfer", "period_close"]  # fmt: skip
+         "budget_transfer", "period_close", "books_import", "back_dated_payment"]  # fmt: skip
 LINES = [f"B{number:02d}" for number in range(1, 13)]
 CASH, BANK = "1110101", "1110201"
 CHART = [(CASH, 1, True), (BANK, 1, True), ("1130101", 1, False), ("2120101", 2, False),
@@ -220,6 +220,28 @@ class Work:
         self.ask("period_close", unit, period=202511, do=close)
         self.refused("receipt", unit, 202511)
         self.refused("receipt", self.ledger.units[1], 202510)
+
+    def hand_in_file(self, unit: int, papers: int, *, told: Outcome, stored: int) -> None:
+        """Hand in a file of payments and receipts of which the ledger takes the first *stored*."""
+        file = self._row("books_import", unit)
+        self._record(file, outcome=told, status=202, number=-1)
+        for place in range(papers):
+            amount = 1_000 + place
+            if place < 2:
+                row = self._row("back_dated_payment", unit, gross=amount, cash=-amount,
+                                account=BANK, budget=amount, line="B07")  # fmt: skip
+            else:
+                row = self._row("receipt", unit, gross=amount, cash=amount, account=CASH)
+            row["session"] = file["session"]
+            if place < stored and place < 2:
+                self.ledger.budget[unit, "B07"]["paid"] += amount
+                lines = [("5110101", amount), (BANK, -amount)]
+                self.ledger.post(unit, "back_dated_payment", DATE, lines, key=row["key"],
+                                 line="B07", status="paid")  # fmt: skip
+            elif place < stored:
+                self.ledger.post(unit, "receipt", DATE, [(CASH, amount), ("4110101", -amount)],
+                                 key=row["key"])  # fmt: skip
+            self._record(row, outcome=told, status=200, number=-1)
 
     def pry(self) -> None:
         """Try to post into another unit, and to use a key again with other content."""
