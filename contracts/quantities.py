@@ -17,7 +17,13 @@ LEVELS: Final = ("L0", "L1", "L2", "L3", "L4", "L5", "L6")
 INVARIANTS: Final = tuple(f"I{number}" for number in range(1, 12))
 # What may happen to a target. A name that no fault of the harness carries makes a clause that is
 # not measured yet, which the contract must then say.
-FAULTS: Final = ("worker_kill", "database_restart", "provider_outage", "site_loss")
+FAULTS: Final = (
+    "worker_kill",
+    "database_restart",
+    "provider_slow",
+    "provider_outage",
+    "site_loss",
+)
 COMPOSITIONS: Final = ("A", "B", "C")
 DEMANDS: Final = ("low", "base", "high")
 CALENDAR_PROFILES: Final = ("normal_day", "month_end", "year_end", "reopening")

@@ -106,6 +106,7 @@ def provision(scene: Scene) -> Target:
             EmbeddedOptions(
                 population=scene.preparation.population,
                 business_date=scene.preparation.scenario.business_date,
+                has_backlog=scene.preparation.scenario.has_backlog,
                 workers=options.worker_count,
                 logs=scene.folder.logs,
                 defects=options.defects,

@@ -232,6 +232,11 @@ def _why_not_tested(clause: Clause, plan: LoadPlan, fault_names: Sequence[str]) 
         )
     if (reason := left_out_by(plan.scenario, clause)) is not None:
         return reason
+    if clause.quantity is Quantity.IMPORT_RATE and "upload_books" not in plan.planned_by_operation:
+        return Bilingual(
+            th="ไม่มีการส่งไฟล์บัญชีย้อนหลังในการทดสอบนี้",
+            en="the run hands in no file of back-dated books",
+        )
     if clause.quantity is Quantity.RECOVERY and clause.selector not in fault_names:
         return Bilingual(
             th=f"ไม่มีการจำลองเหตุขัดข้อง {clause.selector} ในการทดสอบนี้",

@@ -49,6 +49,7 @@ def steps_of(plan: LoadPlan, population: Population) -> tuple[Step, ...]:
         has_faults=any(phase.name == FAULTS for phase in plan.phases),
         demand=plan.demand,
         population=population,
+        compression=plan.think_scale,
     )
     ordinary = _work_steps(level, plan, population) if scenario.works else ()
     return (

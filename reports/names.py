@@ -60,7 +60,7 @@ FAULTS: Final = {
     "worker_kill": _pair("บังคับปิดกระบวนการ", "Worker killed"),
     "database_restart": _pair("ฐานข้อมูลหยุดและเริ่มใหม่", "Database restarted"),
     "provider_slow": _pair("ผู้ให้บริการยืนยันตัวตนช้า", "Identity provider slow"),
-    "provider_down": _pair("ผู้ให้บริการยืนยันตัวตนล่ม", "Identity provider down"),
+    "provider_outage": _pair("ผู้ให้บริการยืนยันตัวตนล่ม", "Identity provider down"),
     "network_cut": _pair("เครือข่ายขาด", "Network cut"),
 }
 

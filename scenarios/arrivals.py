@@ -93,6 +93,7 @@ def plan_load(
     positive.
     """
     played = SCENARIOS[scenario]
+    think_scale = min(1.0, max(0.0, duration_s) / FULL_PACE_S) / played.intensity
     outline = outline_of(
         played,
         LEVELS[level],
@@ -100,8 +101,8 @@ def plan_load(
         has_faults=has_faults,
         demand=demand,
         population=population,
+        compression=think_scale,
     )
-    think_scale = min(1.0, duration_s / FULL_PACE_S) / played.intensity
     layers = _draw_layers(played, outline, population, Demand(demand), seed)
     starts_ns = []
     due_per_s = np.zeros(int(np.ceil(duration_s)), dtype=np.int64)

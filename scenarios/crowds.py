@@ -45,7 +45,8 @@ class Crowd:
 
     `count`, when given, is how many come in the whole run, whatever its scale; at `least` so many
     come in the shortest. Crowds of one `series` never send the same unit. `basis` says where the
-    number comes from.
+    number comes from. `is_divided`: in a run with shortened pauses each brings a smaller part of
+    its work, and so many more come.
     """
 
     activity: str
@@ -56,6 +57,7 @@ class Crowd:
     count: int = 0
     least: int = 0
     series: str = ""
+    is_divided: bool = False
 
     def rate_per_s(self, stretch: str, demand: Demand | str) -> float:
         """Return the national sessions/s in *stretch*; 0 where the crowd does not come."""
@@ -140,7 +142,8 @@ def report_storm(*stretches: str) -> Crowd:
 def imports() -> Crowd:
     """Return the units' files of back-dated books, one of each unit, at 276 documents/s.
 
-    A file is as large as its unit's work, so that the mean file of all units sets the rate.
+    A file is as large as its unit's work, so that the mean file of all units sets the rate; files
+    are shortened as the pauses of a short run are (`CountryPlaybook`).
     """
     activity = ACTIVITY_BY_NAME.get("import_backlog")
     documents = activity.documents if activity else 0
@@ -154,6 +157,7 @@ def imports() -> Crowd:
         rates={ANYWHERE: Range(rate, rate, rate)},
         least=1,
         series="import",
+        is_divided=True,
     )
 
 

@@ -72,13 +72,17 @@ def outline_of(
     has_faults: bool,
     demand: Demand | str,
     population: Population,
+    compression: float = 1.0,
 ) -> Outline:
-    """Lay the run out. Raises `ValueError` for a duration that is not positive."""
+    """Lay the run out. Raises `ValueError` for a duration that is not positive.
+
+    *compression* is the factor by which pauses are shortened in this run.
+    """
     work = _work_phases(scenario, level, duration_s, has_faults, demand, population)
     crowds = tuple(
         layer
         for crowd in scenario.crowds
-        if (layer := _crowd_layer(crowd, work, level, demand, population)) is not None
+        if (layer := _crowd_layer(crowd, work, level, demand, population, compression)) is not None
     )
     if not scenario.works:
         work = tuple(replace(phase, rate_req_s=0.0) for phase in work)
@@ -173,12 +177,15 @@ def _crowd_layer(
     level: Level,
     demand: Demand | str,
     population: Population,
+    compression: float,
 ) -> CrowdLayer | None:
     """Return the crowd's own phases; None when it sends nobody in this run."""
     activity = ACTIVITY_BY_NAME.get(crowd.activity)
     if activity is None:
         return None
     share = level.share * _share_of(crowd.pick, population)
+    if crowd.is_divided and compression > 0:
+        share /= compression
     rates = [share * crowd.rate_per_s(phase.name, demand) for phase in work]
     lengths_s = [phase.length_s * (0.5 if phase.is_ramp else 1.0) for phase in work]
     asked = sum(rate * length_s for rate, length_s in zip(rates, lengths_s, strict=True))

@@ -22,10 +22,19 @@ from harness.checks.invariants import (
 )
 from harness.checks.latency import judge_latency
 from harness.checks.provenance import judge_export_complete, judge_provenance
+from harness.checks.provider_recovery import PROVIDER_FAULTS, judge_provider_recovery
 from harness.checks.recorded import Recorded
 from harness.checks.recovery import judge_recovery
 
 Check = Callable[[Clause, Recorded], Answer]
+
+
+def _judge_recovery(clause: Clause, recorded: Recorded) -> Answer:
+    """A failing provider is not the target's own failure, and is judged by what goes on."""
+    if clause.selector in PROVIDER_FAULTS:
+        return judge_provider_recovery(clause, recorded)
+    return judge_recovery(clause, recorded)
+
 
 # About time: judged on samples, and void when the load generator itself was at fault.
 CHECKS_OF_TIME: Final[Mapping[Quantity, Check]] = {
@@ -34,7 +43,7 @@ CHECKS_OF_TIME: Final[Mapping[Quantity, Check]] = {
     Quantity.CARRIED_SHARE: judge_carried_share,
     Quantity.PARTICIPATION: judge_participation,
     Quantity.FAIRNESS: judge_fairness,
-    Quantity.RECOVERY: judge_recovery,
+    Quantity.RECOVERY: _judge_recovery,
     Quantity.IDLE_SATURATION: judge_idle_saturation,
     Quantity.IMPORT_RATE: judge_import_rate,
 }

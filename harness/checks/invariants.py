@@ -27,6 +27,7 @@ from harness.checks.numbering import examine_numbering
 from harness.checks.recorded import Recorded
 from harness.checks.registers import examine_registers
 from harness.checks.trial_balance import examine_trial_balance
+from scenarios.scenario import SCENARIOS
 
 EXAMINATIONS: Final[Mapping[str, Callable[[Recorded], Examined]]] = {
     "I1": examine_double_entry,
@@ -63,7 +64,21 @@ def judge_invariant(clause: Clause, recorded: Recorded) -> Answer:
                 th=f"ไม่มีวิธีตรวจกฎ {clause.selector!r}",
             )
         )
-    return answer_of(clause, recorded, examine(recorded))
+    examined = examine(recorded)
+    if clause.selector == "I7" and not examined.sample_count and _is_all_open(recorded):
+        return not_tested(
+            Bilingual(
+                en="half a year's books are open in this scenario, and nobody closes a period",
+                th="สถานการณ์นี้เปิดบัญชีย้อนหลังครึ่งปีไว้ และไม่มีการปิดงวด",
+            )
+        )
+    return answer_of(clause, recorded, examined)
+
+
+def _is_all_open(recorded: Recorded) -> bool:
+    """Say whether the plan itself left every period open, so that none could be violated."""
+    scenario = SCENARIOS.get(recorded.manifest.scenario)
+    return scenario is not None and scenario.has_backlog
 
 
 def judge_acknowledged_loss(clause: Clause, recorded: Recorded) -> Answer:

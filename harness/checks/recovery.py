@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from contracts.records import FaultEvent
-from contracts.terms import Bilingual, Clause, Unit
+from contracts.terms import Bilingual, Clause, OperationKind, Unit
 from harness.checks.answer import Answer, in_unit_of, inconclusive, measured, not_tested
 from harness.checks.latency import ALL_KINDS
 from harness.checks.recorded import Recorded
@@ -57,8 +57,8 @@ def judge_recovery(clause: Clause, recorded: Recorded) -> Answer:
     name = clause.selector
     events = [event for event in recorded.faults if event.name == name]
     if not events:
-        return _without_event(name, recorded.manifest.faults_requested)
-    rows = _due_rows(recorded.measurements)
+        return without_event(name, recorded.manifest.faults_requested)
+    rows = due_rows(recorded.measurements)
     results = [_recovery(clause, recorded, event, rows) for event in events]
     due_count = sum(result.due_count for result in results)
     note = Bilingual(
@@ -73,7 +73,8 @@ def judge_recovery(clause: Clause, recorded: Recorded) -> Answer:
     return measured(clause, in_unit_of(clause, worst_s), due_count, note)
 
 
-def _without_event(name: str, requested: tuple[str, ...]) -> Answer:
+def without_event(name: str, requested: tuple[str, ...]) -> Answer:
+    """Answer about a fault that did not happen."""
     if name in requested or "all" in requested:
         return inconclusive(
             0,
@@ -87,10 +88,11 @@ def _without_event(name: str, requested: tuple[str, ...]) -> Answer:
     )
 
 
-def _due_rows(samples: Measurements) -> Int64:
+def due_rows(samples: Measurements, kinds: frozenset[OperationKind] = ALL_KINDS) -> Int64:
+    """Return the requests of *kinds* that were really made."""
     # Steps never sent because an earlier one failed would keep an old failure alive in the windows
     # after it; whether the service is back shows in requests that were really made.
-    sent = samples.is_request & samples.of_kinds(ALL_KINDS) & (samples.sent_ns > 0)
+    sent = samples.is_request & samples.of_kinds(kinds) & (samples.sent_ns > 0)
     return np.flatnonzero(sent)
 
 
@@ -100,21 +102,21 @@ def _recovery(clause: Clause, recorded: Recorded, event: FaultEvent, rows: Int64
     planned_ns = samples.planned_ns[rows]
     latency_limit_ns = int(parameters["answered_within_s"] * 1e9)
     is_good = samples.latency_ns[rows] <= latency_limit_ns
-    ended_ns = _until(recorded, event)
-    before, before_s = _before(recorded, event, planned_ns)
+    ended_ns = until_of(recorded, event)
+    before, before_s = before_of(recorded, event, planned_ns)
     due_before = int(np.count_nonzero(before))
     after = (planned_ns >= event.injected_ns) & (planned_ns < ended_ns)
     due_after = int(np.count_nonzero(after))
     if due_before < BEFORE_DUE_MIN:
-        return _unknown(event, due_after, f"only {due_before} requests were due before it",
+        return unknown(event, due_after, f"only {due_before} requests were due before it",
                         f"ก่อนหน้านั้นมีเพียง {due_before} คำขอ")  # fmt: skip
     level = float(np.count_nonzero(is_good & before)) / due_before
     if level < LEVEL_MIN:
-        return _unknown(event, due_after, f"only {level:.0%} of requests were answered before it",
+        return unknown(event, due_after, f"only {level:.0%} of requests were answered before it",
                         f"ก่อนหน้านั้นตอบได้เพียง {level:.0%}")  # fmt: skip
     rate_per_s = due_before / max(1e-9, before_s)
     window_s = min(WINDOW_S_MAX, max(1, math.ceil(DUE_PER_WINDOW_MIN / rate_per_s)))
-    goodness = _window_shares(
+    goodness = window_shares(
         planned_ns[after] - event.injected_ns, is_good[after],
         window_ns=window_s * 1_000_000_000, length_ns=ended_ns - event.injected_ns,
     )  # fmt: skip
@@ -122,16 +124,16 @@ def _recovery(clause: Clause, recorded: Recorded, event: FaultEvent, rows: Int64
     is_back = goodness >= parameters["level_share"] * level
     has_bitten = bool(np.any(~is_back & ~np.isnan(goodness)))
     if not has_bitten and not DEATH.search(event.detail):
-        return _unknown(event, due_after, "it had no effect that could be seen",
+        return unknown(event, due_after, "it had no effect that could be seen",
                         "ไม่เห็นผลกระทบใด ๆ")  # fmt: skip
     window = first_lasting(is_back, np.isnan(goodness), needed)
     observed_s = (ended_ns - event.injected_ns) / 1e9
     if window is not None:
         seconds = float(window * window_s)
-        return _recovered(event, seconds, level, samples.latency_ns[rows][after])
+        return recovered_after(event, seconds, level, samples.latency_ns[rows][after])
     limit_s = clause.limit.bound / (1000.0 if clause.limit.unit == Unit.MS else 1.0)
     if observed_s < limit_s + needed * window_s:
-        return _unknown(event, due_after,
+        return unknown(event, due_after,
                         f"not back within the {observed_s:.0f} s observed, too early to tell",
                         f"ยังไม่กลับคืนใน {observed_s:.0f} วินาทีที่สังเกต เร็วเกินกว่าจะสรุป")  # fmt: skip
     return Recovered(
@@ -172,7 +174,7 @@ def first_lasting(
     return candidate
 
 
-def _before(
+def before_of(
     recorded: Recorded, event: FaultEvent, planned_ns: Int64
 ) -> tuple[npt.NDArray[np.bool_], float]:
     """Return the requests that tell the level before *event*, and how many s they span.
@@ -191,13 +193,13 @@ def _before(
         until_ns = min(until_ns, earlier.pop().injected_ns)
 
 
-def _until(recorded: Recorded, event: FaultEvent) -> int:
+def until_of(recorded: Recorded, event: FaultEvent) -> int:
     """Return until when the time after *event* belongs to it: the next fault, or the end."""
     starts = [one.injected_ns for one in recorded.faults if one.injected_ns > event.injected_ns]
     return min([recorded.load_ended_ns, *starts])
 
 
-def _window_shares(
+def window_shares(
     offset_ns: Int64, is_good: npt.NDArray[np.bool_], *, window_ns: int, length_ns: int
 ) -> npt.NDArray[np.float64]:
     """Return the share of good requests of each whole window; NaN where nothing was due."""
@@ -211,7 +213,10 @@ def _window_shares(
     return shares
 
 
-def _recovered(event: FaultEvent, seconds: float, level: float, latencies_ns: Int64) -> Recovered:
+def recovered_after(
+    event: FaultEvent, seconds: float, level: float, latencies_ns: Int64
+) -> Recovered:
+    """Say after how many seconds service was back, and how long anybody waited since."""
     # A service may hold requests back until it can answer them: then nobody is turned away and the
     # time to recover is 0, but people waited, and the longest wait says how long.
     answered = latencies_ns[latencies_ns < NEVER_NS]
@@ -229,7 +234,8 @@ def _recovered(event: FaultEvent, seconds: float, level: float, latencies_ns: In
     )
 
 
-def _unknown(event: FaultEvent, due_count: int, why_en: str, why_th: str) -> Recovered:
+def unknown(event: FaultEvent, due_count: int, why_en: str, why_th: str) -> Recovered:
+    """Say that nobody can tell how long it took, and why."""
     return Recovered(
         seconds=math.nan,
         due_count=due_count,

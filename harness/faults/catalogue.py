@@ -12,11 +12,18 @@ from types import MappingProxyType
 from harness.failures import BadSetup
 from harness.faults.database_restart import DatabaseRestart
 from harness.faults.fault import Fault, FaultTarget
+from harness.faults.provider import ProviderOutage, ProviderSlow
 from harness.faults.worker_kill import WorkerKill
 
-# In the order in which `all` injects them: the mildest first, so that its trace is undisturbed.
+# In the order in which `all` injects them, the mildest first, so that its trace is undisturbed. The
+# provider's are last: a run too short for all of them tries the target's own parts before others'.
 FAULTS: Mapping[str, Callable[[], Fault]] = MappingProxyType(
-    {"worker_kill": WorkerKill, "database_restart": DatabaseRestart}
+    {
+        "worker_kill": WorkerKill,
+        "database_restart": DatabaseRestart,
+        "provider_slow": ProviderSlow,
+        "provider_outage": ProviderOutage,
+    }
 )
 
 

@@ -36,6 +36,7 @@ class DatabaseRestart:
     name = "database_restart"
     # Lead-in, gap of 0.3 to 2.0 s (measured in chaos F3 to F5), reconnection, load after it.
     slot_s_min = 12.0
+    hold_s = 0.0
 
     def refusal(self, target: FaultTarget) -> str | None:
         """Say why the database of this target cannot be restarted."""

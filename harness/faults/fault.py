@@ -48,6 +48,10 @@ class FaultTarget(Protocol):
     def database_dsn(self) -> str | None:
         """Address of the database for probes and healing checks, None without access."""
 
+    @property
+    def provider_url(self) -> str:
+        """Where the identity provider's stand-in answers, empty when it is not ours."""
+
     def processes(self, role: str) -> tuple[int, ...]:
         """Process ids alive now in *role* (`app`, `database`); empty without access."""
 
@@ -93,6 +97,10 @@ class Fault(Protocol):
     @property
     def slot_s_min(self) -> float:
         """Shortest useful stretch around this fault, in s."""
+
+    @property
+    def hold_s(self) -> float:
+        """How long the damage lasts before it is undone, in s; 0 for what is done at once."""
 
     def refusal(self, target: FaultTarget) -> str | None:
         """Say why this target cannot suffer this fault; None when it can."""

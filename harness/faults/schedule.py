@@ -141,6 +141,7 @@ class FaultRunner:
         try:
             injection = fault.inject(self._target)
             facts += injection.facts
+            self._stop.wait(fault.hold_s)
         except (
             Exception
         ) as error:  # whatever went wrong, the target must be healed and the run go on

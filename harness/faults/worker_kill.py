@@ -37,6 +37,7 @@ class WorkerKill:
     name = "worker_kill"
     # Lead-in, death and return of a worker (chaos F1: under 5 s), and a few s of load after it.
     slot_s_min = 8.0
+    hold_s = 0.0
 
     def __init__(self, *, seed: int = 0) -> None:
         self._random = random.Random(seed)

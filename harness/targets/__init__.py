@@ -50,6 +50,10 @@ class Target(Protocol):
         """The same as `url`."""
 
     @property
+    def provider_url(self) -> str:
+        """Where the identity provider's stand-in answers, "" when it is not ours."""
+
+    @property
     def access_tier(self) -> str:
         """T0 client only, T1 + database monitoring role, T2 + attach to processes, T3 + launch."""
 

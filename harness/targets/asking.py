@@ -60,15 +60,27 @@ def normal_url(text: str) -> str:
 
 def ask(url: str, path: str, *, timeout_s: float) -> Answer:
     """GET *url* + *path*. Raises `NoAnswer`."""
+    return _exchange(url, path, None, timeout_s)
+
+
+def tell(url: str, path: str, body: bytes, timeout_s: float) -> None:
+    """POST the JSON *body* to *url* + *path*. Raises `NoAnswer` for any answer but 200, too."""
+    status = _exchange(url, path, body, timeout_s).status
+    if status != 200:
+        raise NoAnswer(f"it answered {status}")
+
+
+def _exchange(url: str, path: str, body: bytes | None, timeout_s: float) -> Answer:
     parts = urlsplit(url)
     is_tls = parts.scheme == "https"
     kind = http.client.HTTPSConnection if is_tls else http.client.HTTPConnection
     connection = kind(parts.hostname or "", parts.port, timeout=timeout_s)
     try:
-        connection.request("GET", parts.path + path, headers={"Connection": "close"})
+        method, headers = ("GET" if body is None else "POST"), {"Connection": "close"}
+        connection.request(method, parts.path + path, body, headers)
         response = connection.getresponse()
-        headers = {name.lower(): value for name, value in response.getheaders()}
-        body = response.read(BODY_BYTES_MAX)
+        found = {name.lower(): value for name, value in response.getheaders()}
+        content = response.read(BODY_BYTES_MAX)
     except TimeoutError as error:
         raise NoAnswer(f"no answer within {timeout_s:g} s") from error
     except ssl.SSLError as error:
@@ -81,4 +93,4 @@ def ask(url: str, path: str, *, timeout_s: float) -> Answer:
         raise NoAnswer(f"what answered does not speak HTTP ({type(error).__name__})") from error
     finally:
         connection.close()
-    return Answer(status=response.status, headers=headers, body=body)
+    return Answer(status=response.status, headers=found, body=content)

@@ -26,6 +26,7 @@ from harness.targets.postgres import EmbeddedPostgres
 from harness.targets.remote import HEALTH_LIMIT_S, HEALTH_PATH, read_fingerprint
 from harness.targets.workers import HOST, Workers, reserve_port, worker_name
 from harness.targets.workplace import Workplace, make_workplace
+from scenarios.journeys.backlog import months_of_backlog
 from scenarios.population import Population, write_accounts_csv, write_units_csv
 
 FILL_LIMIT_S: Final = 120.0
@@ -125,11 +126,15 @@ class EmbeddedTarget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmbeddedOptions:
-    """What to start: *defects* is LEDGER_DEFECTS' own form, *port* 0 means any free one."""
+    """What to start: *defects* is LEDGER_DEFECTS' own form, *port* 0 means any free one.
+
+    With *has_backlog* the books are open from the beginning of the fiscal year.
+    """
 
     population: Population
     business_date: str
     workers: int
+    has_backlog: bool = False
     logs: Path | None = None
     defects: str = ""
     port: int = 0
@@ -192,7 +197,7 @@ def _start_parts(
     }
     population = options.population
     say(f"filling the ledger with {len(population.units):,} units")
-    sessions_csv = _fill(population, options.business_date, workplace.path, logs, environment)
+    sessions_csv = _fill(options, workplace.path, logs, environment)
 
     def start_worker(index: int) -> Child:
         name = worker_name(index)
@@ -233,25 +238,27 @@ def _await_provider(provider: Child) -> str:
 
 
 def _fill(
-    population: Population,
-    business_date: str,
-    folder: Path,
-    logs: Path,
-    environment: Mapping[str, str],
+    options: EmbeddedOptions, folder: Path, logs: Path, environment: Mapping[str, str]
 ) -> Path:
     units_csv, accounts_csv = folder / "units.csv", folder / "accounts.csv"
     sessions_csv = folder / "sessions.csv"
-    write_units_csv(population, units_csv)
-    write_accounts_csv(population, accounts_csv)
+    write_units_csv(options.population, units_csv)
+    write_accounts_csv(options.population, accounts_csv)
+    backlog = ("--open-from", f"{_first_month(options.business_date)}-01")
     fill = start_child(
         (sys.executable, "-m", "reference_app", "fill",
          "--units", str(units_csv), "--accounts", str(accounts_csv),
-         "--sessions-out", str(sessions_csv), "--business-date", business_date),
+         "--sessions-out", str(sessions_csv), "--business-date", options.business_date,
+         *(backlog if options.has_backlog else ())),
         name="fill", log=logs / "fill.log",
         environment={**environment, "LEDGER_WORKER_NAME": "fill"},
     )  # fmt: skip
     run_to_end(fill, timeout_s=FILL_LIMIT_S, mend="read its log, or try a smaller --scale")
     return sessions_csv
+
+
+def _first_month(business_date: str) -> str:
+    return months_of_backlog(business_date)[0]
 
 
 def _not_started(what: str, where: str) -> BadSetup:

@@ -31,6 +31,7 @@ class RemoteTarget:
     access_tier: str = "T0"
     database_dsn: None = None
     database: None = None
+    provider_url: str = ""
     worker_count: int = 0
 
     @property

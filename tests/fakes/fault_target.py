@@ -29,6 +29,7 @@ class FakeTarget:
     app_pids: tuple[int, ...] = ()
     database_pids: tuple[int, ...] = ()
     base_url: str = "http://127.0.0.1:9"
+    provider_url: str = ""
     database: FakeDatabase | None = None
     database_dsn: str | None = None
     killed: list[int] = field(default_factory=list)
