@@ -25,9 +25,10 @@ def first_manifest(
 ) -> Manifest:
     """Return what is known before the load begins, for the run folder at *path*."""
     contract, plan, population = preparation.contract, preparation.plan, preparation.population
-    beside = None
+    beside, units_planned = None, 0
     if isinstance(plan, LoadPlan):
         beside = counterpart_of(plan, population, seed=options.seed)
+        units_planned = plan.units_planned
     calibration, _ = last_calibration(options.out, this_machine())
     return Manifest(
         run_id=path.name,
@@ -53,7 +54,7 @@ def first_manifest(
         population_sha256=population.sha256,
         plan_sha256=plan.sha256,
         planned_sessions=plan.sessions,
-        units_planned=plan.units_planned,
+        units_planned=units_planned,
         planned_in_progress_max=plan.sessions_in_progress_max,
         counterpart=asdict(beside) if beside else None,
         planned_requests=plan.planned_requests,
