@@ -267,6 +267,33 @@ def test_a_reopening_and_an_import_close_no_month() -> None:
         assert "month_close" not in plan(name).planned_by_activity
 
 
+@pytest.mark.parametrize("name", ["reopening", "backlog_import"])
+@pytest.mark.parametrize(("scale", "duration_s"), [(1.0, 180), (0.2, 60), (1.0, 3_600)])
+def test_an_import_brings_276_documents_a_second(
+    name: str, scale: float, duration_s: float
+) -> None:
+    planned = plan(name, scale=scale, duration_s=duration_s)
+    place = [a.name for a in planned.activities].index("import_backlog")
+    rows = planned.unit_row[planned.activity == place]
+    ramp_s = sum(phase.length_s for phase in planned.phases if phase.is_ramp) / 2
+    # A file is as large as its unit's work and shrinks with a run below an hour.
+    mean_weight = units(scale).sao_equivalents / len(units(scale).units)
+    documents = ACTIVITY_BY_NAME["import_backlog"].documents * mean_weight * planned.think_scale
+
+    brought_per_s = len(rows) * documents / (duration_s - ramp_s)
+
+    wanted = 276 * units(scale).sao_equivalents / units(1.0).sao_equivalents
+    assert brought_per_s == pytest.approx(wanted, rel=0.12)
+    assert len(np.unique(rows)) == len(rows), "no unit brings its books twice"
+    counted = planned.planned_by_activity
+    assert (counted["import_whale"], counted["import_malformed"]) == (1, 1)
+    of_series = np.isin(
+        np.array([a.name for a in planned.activities])[planned.activity],
+        ["import_backlog", "import_whale", "import_malformed"],
+    )
+    assert len(np.unique(planned.unit[of_series])) == np.count_nonzero(of_series)
+
+
 @pytest.mark.parametrize("scale", [0.01, 0.02, 0.2])
 def test_whales_stay_at_full_size_at_any_scale(scale: float) -> None:
     weights: dict[str, float] = {}
