@@ -26,6 +26,7 @@ from harness.calibration.course import extent_of
 from harness.calibration.record import Standing
 from harness.calibration.store import check_place, keep
 from harness.calibration.table import calibration_lines
+from harness.connections import connections_of
 from harness.diagnosis.explain import explain as explain_run
 from harness.diagnosis.profiling import profile as profile_run
 from harness.diagnosis.summary import explanation_lines, profile_lines
@@ -82,6 +83,7 @@ def plan(arguments: argparse.Namespace) -> int:
         seed=options.seed,
         fault_names=preparation.fault_names,
         left_out=preparation.left_out,
+        connections=connections_of(options),
     )
     print(render_plan(described, arguments.lang))
     return 0

@@ -17,6 +17,7 @@ from typing import Final, Protocol
 import numpy as np
 
 from contracts.records import LoadKind
+from harness.connections import connections_of
 from harness.failures import BadSetup, BrokenExperiment
 from harness.faults.catalogue import parse_faults
 from harness.faults.fault import Fault
@@ -147,6 +148,8 @@ def record_plan(scene: Scene) -> None:
     else:
         return  # a locustfile has no plan
     write_planned_load(scene.folder, planned_load(playbook, activities=names, activity=activity))
+    if shortage := connections_of(scene.options).shortage(plan):
+        scene.display.warn(shortage.en)
 
 
 def start_any_load(scene: Scene, target: Target) -> Load:

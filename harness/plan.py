@@ -15,6 +15,7 @@ import numpy as np
 
 from contracts.records import OPERATION_DTYPE, SAMPLE_DTYPE
 from contracts.terms import Bilingual, Clause, Contract, OperationKind, Quantity
+from harness.connections import Connections
 from harness.counterpart import Counterpart, counterpart_of, in_numbers
 from harness.plan_arithmetic import Step, steps_of
 from harness.scenario_gaps import left_out_by
@@ -69,6 +70,8 @@ class Cost:
     sessions: int
     requests: int
     sessions_in_progress_max: int
+    connections_needed: int  # at once, if the target stands still until the client gives up
+    connections_allowed: int  # of all load processes together, on this machine
     generator_cores: float  # cores busy with generating in the peak, by the budget per request
     evidence_bytes: int  # raw samples and operations, before compression
 
@@ -119,6 +122,7 @@ def describe_plan(
     seed: int,
     fault_names: Sequence[str] = (),
     left_out: Sequence[LeftOut] = (),
+    connections: Connections,
 ) -> PlanDescription:
     """Lay the experiment open. All arguments are those that the run itself would use."""
     level = LEVELS[plan.level]
@@ -137,7 +141,7 @@ def describe_plan(
         activities=_activities(plan),
         operations=_operations(plan),
         phases=plan.phases,
-        cost=_cost(plan),
+        cost=_cost(plan, connections),
         not_tested=tuple(
             Gap(clause=clause.id, title=clause.title, reason=reason)
             for clause in contract.clauses
@@ -145,6 +149,7 @@ def describe_plan(
         ),
         doubts=(
             *_circumstances(contract, level, population, plan),
+            *_short_of_connections(plan, connections),
             *(
                 Gap(clause=clause.id, title=clause.title, reason=reason)
                 for clause in contract.clauses
@@ -197,7 +202,13 @@ def _operations(plan: LoadPlan) -> tuple[OperationRow, ...]:
     )
 
 
-def _cost(plan: LoadPlan) -> Cost:
+def _short_of_connections(plan: LoadPlan, connections: Connections) -> tuple[Gap, ...]:
+    if (reason := connections.shortage(plan)) is None:
+        return ()
+    return (Gap(clause="", title=Bilingual(th="", en=""), reason=reason),)
+
+
+def _cost(plan: LoadPlan, connections: Connections) -> Cost:
     peak_req_s = max(phase.rate_req_s for phase in plan.phases)
     money = sum(
         count
@@ -209,6 +220,8 @@ def _cost(plan: LoadPlan) -> Cost:
         sessions=plan.sessions,
         requests=plan.planned_requests,
         sessions_in_progress_max=plan.sessions_in_progress_max,
+        connections_needed=connections.needed(plan),
+        connections_allowed=connections.allowed,
         generator_cores=peak_req_s * GENERATOR_CPU_US_PER_REQUEST / 1e6,
         evidence_bytes=plan.planned_requests * SAMPLE_DTYPE.itemsize
         + money * _ROWS_PER_MONEY_OPERATION * OPERATION_DTYPE.itemsize,

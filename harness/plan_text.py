@@ -73,6 +73,7 @@ _LABELS: Final = {
     "load": Bilingual(th="ระยะเวลาส่งภาระงาน", en="load"),
     "sessions": Bilingual(th="จำนวนครั้งที่เข้าใช้", en="sessions"),
     "progress": Bilingual(th="เข้าใช้พร้อมกันมากที่สุด", en="in progress at most"),
+    "connections": Bilingual(th="การเชื่อมต่อพร้อมกัน", en="connections"),
     "generator": Bilingual(th="หน่วยประมวลผลของเครื่องส่งภาระงาน", en="generator"),
     "evidence": Bilingual(th="ขนาดหลักฐาน", en="evidence"),
 }
@@ -235,6 +236,11 @@ def _cost(description: PlanDescription, text: _Text) -> list[str]:
             (text.label("load"), f"{cost.load_s:,.0f} s"),
             (text.label("sessions"), f"{cost.sessions:,}, {cost.requests:,} requests"),
             (text.label("progress"), f"{cost.sessions_in_progress_max:,}"),
+            (
+                text.label("connections"),
+                f"{cost.connections_needed:,} of "
+                f"{cost.connections_allowed:,} if the target stands still",
+            ),
             (text.label("generator"), f"{cost.generator_cores:.2f} cores in the peak (budget)"),
             (text.label("evidence"), f"{cost.evidence_bytes / 1e6:,.1f} MB raw"),
         )

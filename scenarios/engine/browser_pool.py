@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections import deque
 from typing import Any, Final
 
+from scenarios.connections import CONNECTIONS_PER_PERSON
 from scenarios.engine.exchange import Exchange
 from scenarios.engine.wire import Pool
 
-# Chromium: kDefaultMaxSocketsPerGroup, and the time-out of used idle sockets, 300 s.
-CONNECTIONS_PER_PERSON: Final = 6
+# Chromium: the time-out of used idle sockets, 300 s.
 IDLE_KEPT_NS: Final = 300_000_000_000
 
 

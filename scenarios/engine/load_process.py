@@ -24,6 +24,7 @@ import numpy.typing as npt
 import orjson
 
 from contracts.terms import OperationKind
+from scenarios.connections import connections_allowed
 from scenarios.engine.director import Director, director_of
 from scenarios.engine.exchange import address_of, resolve
 from scenarios.engine.fleet import Fleet
@@ -40,10 +41,6 @@ from scenarios.population import build_population
 START_WAIT_S: Final = 120.0
 START_POLL_S: Final = 0.02
 PROGRESS_INTERVAL_S: Final = 1.0
-# Descriptors that are not connections: logs, libraries, Locust's own sockets.
-DESCRIPTORS_RESERVED: Final = 256
-# Ports that one address of ours can use towards one address of the target (Linux default range).
-CONNECTIONS_MAX: Final = 28_000
 GRACE_S: Final = 3.0
 
 log = logging.getLogger(__name__)
@@ -274,8 +271,7 @@ def _raise_descriptor_limit() -> int:
             soft = hard
         except (OSError, ValueError):
             log.warning("only %d file descriptors: connections are limited to that", soft)
-    allowed = CONNECTIONS_MAX if soft == resource.RLIM_INFINITY else soft - DESCRIPTORS_RESERVED
-    return max(16, min(CONNECTIONS_MAX, allowed))
+    return connections_allowed(None if soft == resource.RLIM_INFINITY else soft)
 
 
 def give_memory_back() -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from contracts.reading import read_contract
 from contracts.terms import Contract
+from harness.connections import Connections
 from harness.plan import PlanDescription, describe_plan
 from harness.plan_text import render_plan
 from scenarios.arrivals import plan_load
@@ -23,6 +26,11 @@ def contract() -> Contract:
     return read_contract(CONTRACT)
 
 
+COMMON = Connections(
+    descriptors_max=20_000, load_processes=1, is_each_persons_own=False, request_timeout_s=10.0
+)
+
+
 def described(
     contract: Contract,
     *,
@@ -31,6 +39,7 @@ def described(
     scale: float = 1.0,
     duration_s: float = 180,
     faults: tuple[str, ...] = ALL_FAULTS,
+    connections: Connections = COMMON,
 ) -> PlanDescription:
     population = build_population(scale=scale)
     plan = plan_load(
@@ -42,7 +51,12 @@ def described(
         has_faults=bool(faults),
     )
     return describe_plan(
-        contract=contract, population=population, plan=plan, seed=1, fault_names=faults
+        contract=contract,
+        population=population,
+        plan=plan,
+        seed=1,
+        fault_names=faults,
+        connections=connections,
     )
 
 
@@ -227,3 +241,50 @@ def test_columns_stay_aligned_with_thai_vowels_above_and_below(month_end: PlanDe
 def test_another_language_is_refused(month_end: PlanDescription) -> None:
     with pytest.raises(ValueError, match="'fr'"):
         render_plan(month_end, "fr")
+
+
+# Connections.
+
+
+def test_the_plan_says_how_many_connections_a_standstill_would_take(
+    month_end: PlanDescription,
+) -> None:
+    cost, plan = month_end.cost, month_end.plan
+    arrivals = [
+        int(np.searchsorted(plan.start_ns, start + 10 * 10**9, side="right")) - row
+        for row, start in enumerate(plan.start_ns.tolist())
+        if row % 97 == 0
+    ]
+
+    assert cost.connections_allowed == 20_000 - 256
+    assert cost.connections_needed >= cost.sessions_in_progress_max + max(arrivals)
+    assert cost.connections_needed < cost.connections_allowed
+    assert f"{cost.connections_needed:,} of 19,744 if the target stands still" in render_plan(
+        month_end
+    )
+
+
+@pytest.mark.parametrize(("processes", "is_short"), [(1, True), (40, False)])
+def test_a_plan_that_needs_more_connections_than_files_may_be_open_says_so(
+    processes: int, is_short: bool, contract: Contract
+) -> None:
+    few = replace(COMMON, descriptors_max=1_024, load_processes=processes)
+
+    plan = described(contract, connections=few)
+
+    said = [gap.reason for gap in plan.doubts if "ulimit -n" in gap.reason.en]
+    assert bool(said) is is_short
+    assert all("ulimit -n" in reason.th and "--load-processes" in reason.en for reason in said)
+
+
+def test_browsers_need_six_times_as_many(month_end: PlanDescription) -> None:
+    browsers = replace(COMMON, is_each_persons_own=True)
+
+    assert browsers.needed(month_end.plan) == 6 * COMMON.needed(month_end.plan)
+
+
+@pytest.mark.parametrize(
+    ("descriptors_max", "allowed"), [(None, 28_000), (10**6, 28_000), (20_000, 19_744), (100, 16)]
+)
+def test_a_process_keeps_descriptors_for_itself(descriptors_max: int | None, allowed: int) -> None:
+    assert replace(COMMON, descriptors_max=descriptors_max).allowed == allowed

@@ -13,7 +13,7 @@ from pathlib import Path
 import gevent
 from locust import events
 from locust.env import Environment
-from locust.runners import WorkerRunner
+from locust.runners import MasterRunner, WorkerRunner
 
 
 @events.test_start.add_listener
@@ -24,9 +24,13 @@ def end_in_time(environment: Environment, **_: object) -> None:
 
 
 def quit_after(environment: Environment, seconds: float) -> None:
-    """Wait, then quit."""
-    gevent.sleep(seconds)
+    """Wait, then quit; on a master the time counts from the workers' first results."""
     assert environment.runner is not None
+    polls_left = 1_200 if isinstance(environment.runner, MasterRunner) else 0
+    while polls_left and not environment.stats.total.num_requests:
+        gevent.sleep(0.05)
+        polls_left -= 1
+    gevent.sleep(seconds)
     environment.runner.quit()
 
 
