@@ -41,6 +41,7 @@ from reports.reading import (
     read_verdict,
 )
 from reports.wording import same
+from scenarios.networks import LOSSY
 from scenarios.place_names import PROVINCES_TH
 from scenarios.population import (
     SEED_DEFAULT,
@@ -58,11 +59,12 @@ RAW_BYTES_MAX: Final = 64_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitName:
-    """What a reader knows a unit by."""
+    """What a reader knows a unit by. `is_lossy`: it is behind a slow and lossy line."""
 
     name: Bilingual
     type: Bilingual
     province: Bilingual
+    is_lossy: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,6 +209,7 @@ def _read_unit_names(manifest: Manifest, folded: Folded | None) -> Mapping[int, 
             name=Bilingual(th=unit.name_th, en=unit.name_en),
             type=UNIT_TYPES.get(unit.type, same(unit.type)),
             province=provinces.get(unit.province, same(unit.province)),
+            is_lossy=unit.network_class == LOSSY,
         )
     return names
 

@@ -329,6 +329,12 @@ SENTENCES: Final = _pairs({
         "ชื่อหน่วยเป็นชื่อสมมุติ สร้างจากเลขตั้งต้นของการทดสอบ มิใช่หน่วยงานจริง",
         "Unit names are synthetic, made from the seed; they are no real bodies.",
     ),
+    "units_lines": (
+        "{count} จาก {of} หน่วยอยู่หลังเครือข่ายช้าและขาดหายที่จำลองขึ้น มัธยฐานของ p95 รายหน่วย {lossy} "
+        "หน่วยอื่น {others}",
+        "{count} of these {of} units were behind emulated slow and lossy lines: the median of "
+        "their p95 is {lossy}, of the others' {others}.",
+    ),
     "units_answered": (
         "หน่วยที่ได้รับคำตอบสำเร็จอย่างน้อยหนึ่งครั้ง {seen} จาก {units} หน่วย",
         "{seen} of {units} units had at least one request answered OK.",

@@ -15,6 +15,7 @@ from reports.formats import ABSENT, count
 from reports.sections.load import latency_cell
 from reports.sources import Sources, UnitName
 from reports.wording import same, say
+from scenarios.networks import LOSSY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +41,7 @@ class UnitsSection:
     answered: Bilingual
     figure: Markup | None
     unanswered: Bilingual | None
+    lines: Bilingual | None
     has_names: bool
     heading: Bilingual
     rows: tuple[UnitRow, ...]
@@ -67,6 +69,7 @@ def units_section(sources: Sources) -> UnitsSection | None:
         ),
         figure=draw_unit_spread(folded),
         unanswered=_unanswered(folded),
+        lines=_lines(folded, sources),
         has_names=sources.unit_names is not None,
         heading=say("units_worst", count=count(len(rows))),
         rows=rows,
@@ -77,6 +80,28 @@ def _unanswered(folded: Folded) -> Bilingual | None:
     """Say how many units the figure cannot show; None when it shows all."""
     hidden = int(np.count_nonzero(np.isinf(folded.units["p95_ms"].to_numpy(dtype=float))))
     return say("units_unanswered", count=count(hidden)) if hidden else None
+
+
+def _lines(folded: Folded, sources: Sources) -> Bilingual | None:
+    """Set the units behind emulated lossy lines beside the others; None in a run without any."""
+    names = sources.unit_names
+    if sources.manifest.network != LOSSY or names is None:
+        return None
+    units = folded.units
+    is_lossy = units["unit"].map(lambda unit: int(unit) in names and names[int(unit)].is_lossy)
+    lossy, others = (_median_ms(units[chosen]) for chosen in (is_lossy, ~is_lossy))
+    return say(
+        "units_lines", count=count(int(is_lossy.sum())), of=count(len(units)),
+        lossy=lossy, others=others,
+    )  # fmt: skip
+
+
+def _median_ms(units: pd.DataFrame) -> str:
+    """Return the median of the units' p95; an infinite one was not answered often enough."""
+    if not len(units):
+        return ABSENT
+    median_ms = float(np.median(units["p95_ms"].to_numpy(dtype=float)))
+    return f"{median_ms:,.0f} ms" if np.isfinite(median_ms) else ABSENT
 
 
 def _row(place: int, row: pd.Series, named: UnitName | None) -> UnitRow:

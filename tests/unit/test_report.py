@@ -25,6 +25,7 @@ from harness.diagnosis.findings import (
 from harness.failures import BadSetup
 from harness.run_folder import RunFolder
 from reports.build import build_report, main
+from reports.sources import read_sources
 from tests.fakes.report_folders import Wanted, samples_of, write_run, write_samples
 
 HOSTILE = (
@@ -282,6 +283,23 @@ def test_worst_units_have_names_from_the_register_of_the_run(pages: dict[str, st
 
     assert "ชื่อหน่วยเป็นชื่อสมมุติ" in section
     assert re.search(r"องค์การบริหารส่วนตำบล|ศูนย์พัฒนาเด็กเล็ก|เทศบาล", section)
+
+
+def test_units_behind_emulated_lines_are_told_from_the_others(run: Path) -> None:
+    clean = visible(page(run), "en")
+    change(run / "manifest.json", lambda m: m.update(network="lossy"))
+    text = visible(page(run), "en")
+
+    sources = read_sources(run)
+    assert sources.folded is not None
+    assert sources.unit_names is not None
+    units = sources.folded.units["unit"].tolist()
+    behind = [unit for unit in units if sources.unit_names[unit].is_lossy]
+    register = sources.unit_names.values()
+    assert 0.05 < sum(named.is_lossy for named in register) / len(register) < 0.2
+    assert "lossy lines" not in clean
+    assert f"{len(behind):,} of these {len(units):,} units were behind emulated slow" in text
+    assert re.search(r"of the others' [\d,]+ ms", text)
 
 
 def test_names_are_left_out_when_the_register_is_another(run: Path) -> None:
