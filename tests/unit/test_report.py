@@ -124,19 +124,19 @@ def test_the_first_screen_says_verdict_what_was_tested_and_what_was_not(
     first = text[text.index('<section class="first"') : text.index('<nav class="contents"')]
     thai, english = visible(first, "th"), visible(first, "en")
 
-    assert "ไม่เป็นไปตามสัญญา 2 ข้อ จากข้อกำหนดที่ทดสอบ 26 ข้อ" in thai
-    assert "2 of the 26 clauses tested are breached." in english
+    assert "ไม่เป็นไปตามสัญญา 2 ข้อ จากข้อกำหนดที่ทดสอบ 28 ข้อ" in thai
+    assert "2 of the 28 clauses tested are breached." in english
     assert "23 พฤศจิกายน พ.ศ. 2569" in thai
     assert "L2 วันสิ้นเดือน" in thai
     assert "evidence only, not acceptance" in english
     assert "What was NOT tested" in english
-    assert "4.3 ระบบยืนยันตัวตนขัดข้อง" in thai
+    assert "4.4 ศูนย์คอมพิวเตอร์หนึ่งแห่งใช้การไม่ได้" in thai
     assert "3.6\u2002 I6 เลขที่เอกสารไม่ซ้ำและไม่ข้าม" in thai
 
 
 @pytest.mark.parametrize(
     ("verdict", "thai", "english"),
-    [("MET", "เป็นไปตามสัญญา 26 ข้อ", "Every clause that was tested is met: 26 of 26."),
+    [("MET", "เป็นไปตามสัญญา 28 ข้อ", "Every clause that was tested is met: 28 of 28."),
      ("INCONCLUSIVE", "การสรุปไม่ได้มิใช่การผ่าน", "This is not a pass.")],
 )  # fmt: skip
 def test_each_verdict_has_its_sentence(
