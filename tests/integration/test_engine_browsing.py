@@ -12,7 +12,7 @@ import gevent
 import pytest
 
 from scenarios.dialects.interface import Request
-from scenarios.engine import browser_pool, wire
+from scenarios.engine import browser_pool, connection
 from scenarios.engine.switchboard import Switchboard
 from scenarios.networks import Break, Passage
 from scenarios.outcomes import Ending
@@ -360,14 +360,14 @@ def test_where_ports_run_out_people_come_from_addresses_of_their_own(serve, monk
 
 
 def test_an_address_without_ports_left_is_no_error_on_loopback(serve, monkeypatch):
-    class Exhausted(wire._socket_class):
+    class Exhausted(connection._socket_class):
         def connect_ex(self, address):
             if self.getsockname()[0] == "0.0.0.0":
                 return errno.EADDRNOTAVAIL
             return super().connect_ex(address)
 
     server, client = serve(lambda _: page())
-    monkeypatch.setattr(wire, "_socket_class", Exhausted)
+    monkeypatch.setattr(connection, "_socket_class", Exhausted)
 
     assert client.ask(Request("GET", "/")).answer.ending is Ending.ANSWERED
     assert server.peers[0] != "127.0.0.1"
