@@ -65,7 +65,33 @@ def judge_latency(clause: Clause, recorded: Recorded) -> Answer:
     answer = measured(clause, value, int(rows.size), reason)
     if recorded.manifest.load_kind == LoadKind.LOCUSTFILE and answer.verdict is Verdict.MET:
         return _held_against_omission(clause, recorded, answer, chosen, rows)
+    if answer.verdict is Verdict.BREACHED:
+        return _without_own_lateness(clause, samples, answer, rows)
     return answer
+
+
+def _without_own_lateness(
+    clause: Clause, samples: Measurements, answer: Answer, rows: Int64
+) -> Answer:
+    """Keep a BREACHED only if the generator's own lateness is not what made it.
+
+    A step is planned from the answer before it, so being sent late is never the target's doing.
+    """
+    latency_ns = samples.latency_ns[rows]
+    late_ns = np.maximum(samples.sent_ns[rows] - samples.planned_ns[rows], 0)
+    own_ns = np.where(latency_ns == NEVER_NS, latency_ns, np.maximum(latency_ns - late_ns, 0))
+    percentile = clause.parameter("percentile")
+    value = in_unit_of(clause, percentile_of(own_ns, percentile).value_ns / 1e9)
+    if not clause.limit.holds(value):
+        return answer
+    shown = _shown(value, clause.limit.unit)
+    reason = Bilingual(
+        en=f"{answer.reason.en}; without the time that the generator itself was late "
+        f"p{percentile:g} is {shown}, so the target may have kept it",
+        th=f"{answer.reason.th}; หากไม่นับเวลาที่ตัวสร้างโหลดส่งช้าเอง p{percentile:g} เท่ากับ {shown} "
+        f"ระบบจึงอาจเป็นไปตามข้อนี้",
+    )
+    return inconclusive(answer.sample_count, reason, value=answer.value)
 
 
 def _held_against_omission(

@@ -375,7 +375,7 @@ def test_a_generator_that_stood_still_is_no_slow_target(loads):
     assert answer.value > STOPPED_S * 1000 / 4, "it looks like a breach"
     assert answer.verdict == Verdict.INCONCLUSIVE
     assert "load-0: it stood still for" in caveats["generator_starved"]
-    assert "generator_starved" in answer.reason.en
+    assert "the generator itself was late" in answer.reason.en
 
 
 def voided(caveats):

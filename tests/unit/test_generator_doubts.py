@@ -22,6 +22,7 @@ from harness.run_folder import RunFolder
 from harness.verdict import evaluate
 from tests.fakes.judge_contract import contract
 from tests.fakes.run_folders import (
+    POST,
     WALL_OFFSET_NS,
     FakeRun,
     good_run,
@@ -133,6 +134,33 @@ def test_a_starved_generator_never_makes_a_slow_target(run: FakeRun, tmp_path: P
         assert by_id[name].verdict == Verdict.INCONCLUSIVE
         assert "generator_starved" in by_id[name].reason.en
     assert verdict.verdict == Verdict.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(
+    ("slow_every", "verdict"), [(500, Verdict.INCONCLUSIVE), (60, Verdict.BREACHED)]
+)
+def test_a_breach_that_lateness_of_our_own_makes_is_none(
+    slow_every: int, verdict: Verdict, run: FakeRun, tmp_path: Path
+) -> None:
+    """One posting in 80 is sent 6 s late, too few to make the generator late as a whole; the
+    target is slow in another one of 500, or of 60, where p99 may be 5 s."""
+    posts = [row for row in run.samples if row["operation"] == POST]
+    for place, row in enumerate(posts):
+        if place % 80 == 7:
+            for name in ("sent_ns", "first_byte_ns", "done_ns"):
+                row[name] += 6 * S
+        elif place % slow_every == 3:
+            row["done_ns"] += 6 * S
+
+    found = evaluate(run.write(tmp_path / "run"), contract())
+
+    answer = next(one for one in found.clauses if one.clause.id == "latency-post")
+    assert "generator_late" not in {caveat.id for caveat in found.caveats}
+    assert answer.verdict == verdict
+    assert answer.value is not None
+    assert answer.value > 5
+    is_explained = "without the time that the generator itself was late" in answer.reason.en
+    assert is_explained is (verdict == Verdict.INCONCLUSIVE)
 
 
 def test_why_the_generator_was_late_is_said(run: FakeRun, tmp_path: Path) -> None:
