@@ -22,7 +22,7 @@ from scenarios.levels import (
 )
 from scenarios.population import Population
 from scenarios.scenario import CLIMB, Scenario, Shape
-from scenarios.stretches import Laid, Stretch, day_stretches, lay_out
+from scenarios.stretches import STEP, Laid, Stretch, day_stretches, lay_out
 
 # The climb, in multiples of the level's busiest minute. Four times a month end is a tenth above a
 # reopening's busiest minute, beyond which nothing was ever foreseen [estimated].
@@ -150,7 +150,7 @@ def climb_stretches() -> tuple[Stretch, ...]:
     honest. Measured is whether it serves as before once the load is back.
     """
     steps = (
-        Stretch(name=f"step_{number}", real_s=120, work=multiple, is_peak=True, is_measured=False)
+        Stretch(name=f"{STEP}{number}", real_s=120, work=multiple, is_peak=True, is_measured=False)
         for number, multiple in enumerate(CLIMB_STEPS, start=1)
     )
     return (

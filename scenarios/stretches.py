@@ -24,6 +24,7 @@ PEAK_S_MIN: Final = 60.0  # a peak minute that lasts less than a minute proves n
 SHORT_S: Final = 120.0  # below this a whole peak minute leaves no room for anything else
 FAULTS: Final = "faults"
 PEAK: Final = "peak"
+STEP: Final = "step_"  # of a climb, numbered from 1
 # Shares of a short run: faults need their time to be told apart, a peak to be seen.
 _FAULTS_SHARE: Final = 0.40
 _FAULTS_S_MAX: Final = 900.0

@@ -100,7 +100,7 @@ def _windows(recorded: Recorded, window_s: float) -> list[Window]:
     latency_ns = samples.latency_ns[charged]
     done_ns = samples.done_ns[samples.is_right & samples.of_kinds(ALL_KINDS)]
     windows = []
-    for phase in recorded.measured_phases:
+    for phase in recorded.watched_phases:
         for start_ns in range(phase.started_ns, phase.ended_ns - length_ns + 1, length_ns):
             end_ns = start_ns + length_ns
             due = latency_ns[(planned_ns >= start_ns) & (planned_ns < end_ns)]

@@ -23,6 +23,7 @@ from harness.history import read_history
 from harness.ledger_model import Ledger
 from harness.measurements import Measurements, ProbeSamples, read_measurements
 from harness.run_folder import Manifest, RunFolder
+from scenarios.stretches import STEP
 
 FAULT_EVENTS_MAX: Final = 10_000
 
@@ -79,6 +80,15 @@ class Recorded:
         lines = content.splitlines()[:FAULT_EVENTS_MAX]
         events = [_fault_event(line) for line in lines if line.strip()]
         return tuple(sorted(events, key=lambda event: event.injected_ns))
+
+    @property
+    def watched_phases(self) -> tuple[Phase, ...]:
+        """Phases in which saturation is looked for: the measured ones and the steps of a climb."""
+        return tuple(
+            phase
+            for phase in self.manifest.phases
+            if phase.is_measured or phase.name.startswith(STEP)
+        )
 
     @property
     def measured_phases(self) -> tuple[Phase, ...]:

@@ -16,8 +16,8 @@ from reports.formats import count, decimal, percent
 from reports.names import phase_name, scenario_name
 from reports.sources import Sources
 from reports.wording import say
+from scenarios.stretches import STEP
 
-STEP: Final = "step_"
 # As much as the contract asks of a peak (clause 2.1 of contracts/new_elaas.yaml).
 CARRIED_SHARE_MIN: Final = 0.99
 # Beyond anything that a plan can hold: a manifest with such numbers was tampered with.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -574,6 +575,20 @@ def test_saturation_is_idle_only_when_the_machine_is(
 ) -> None:
     run.host_cpu = [(at, cpu) for at, _ in run.host_cpu]
     fail_between(run, 30, 60)
+
+    assert judge_idle_saturation(IDLE, recorded(run, tmp_path)).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("name", "verdict"), [("step_2", Verdict.BREACHED), ("drain", Verdict.INCONCLUSIVE)]
+)
+def test_saturation_is_looked_for_in_the_steps_of_a_climb(
+    name: str, verdict: Verdict, run: FakeRun, tmp_path: Path
+) -> None:
+    run.host_cpu = [(at, 0.2) for at, _ in run.host_cpu]
+    fail_between(run, 30, 60)
+    phases = tuple(replace(p, name=name, is_measured=False) for p in run.manifest.phases)
+    run.manifest = run.manifest.evolve(phases=phases)
 
     assert judge_idle_saturation(IDLE, recorded(run, tmp_path)).verdict == verdict
 
