@@ -26,7 +26,7 @@ from reference_app.settings import Settings
 from reference_app.storage import NotExecuted, Storage, Uncertain
 
 CHUNK: Final = 50  # documents; about as long as one batch of people's postings holds a unit
-TURN_S: Final = 2.0
+TURN_S: Final = 1.0
 LEASE_S: Final = 10.0  # after which another worker takes the file of a dead one
 BEAT_S: Final = 2.0
 IDLE_S: Final = 0.5

@@ -32,20 +32,9 @@ BREAKS = {
     "M08:1": {(Quantity.INVARIANT, "I5")},  # spends more than the budget holds
     # Posts again when a key is repeated; the registers then hold more than was acknowledged.
     "M02:1": {(Quantity.INVARIANT, "I4"), (Quantity.INVARIANT, "I10")},
-    # Loses documents of an import that it answers as done; what was reserved for them stays so.
-    "M11:0.05": {
-        (Quantity.ACKNOWLEDGED_LOSS, ""),
-        (Quantity.INVARIANT, "I4"),
-        (Quantity.INVARIANT, "I5"),
-        (Quantity.INVARIANT, "I10"),
-    },
-    # Leaves an import half posted and answers that it was refused.
-    "M12:1": {(Quantity.INVARIANT, "I5"), (Quantity.INVARIANT, "I10")},
 }
-# What only shows where files are imported; the second needs one that takes more than one turn.
-IMPORTS = {"M11:0.05": ("0.01", "12"), "M12:1": ("0.01", "60")}
 # Few writes are repeated (1.5 %) and few units close a month (1 %): these need a larger load.
-SIZES = dict.fromkeys(("M02:1", "M05:1"), ("0.2", "20")) | IMPORTS
+SIZES = dict.fromkeys(("M02:1", "M05:1"), ("0.2", "20"))
 OF_MONEY = (Quantity.INVARIANT, Quantity.ACKNOWLEDGED_LOSS, Quantity.SHED_HONESTY)
 
 
@@ -75,11 +64,9 @@ def runs(start: Start, small_contract: Path) -> dict[str, Judged]:
     commands = {}
     for defect in BREAKS:
         scale, duration_s = SIZES.get(defect, ("0.01", "12"))
-        scenario = "backlog_import" if defect in IMPORTS else "month_end"
         commands[defect] = start(
-            *words, "--scale", scale, "--duration", duration_s, "--defect", defect,
-            "--scenario", scenario,
-        )  # fmt: skip
+            *words, "--scale", scale, "--duration", duration_s, "--defect", defect
+        )
     judged = {}
     for defect, command in commands.items():
         assert command.finish() == 0, command.errors.read_text()

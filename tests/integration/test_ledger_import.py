@@ -17,9 +17,12 @@ import aiohttp
 import openpyxl
 import pytest
 
+from harness import unsettled
 from harness.targets.postgres import EmbeddedPostgres
 from reference_app import imports
+from scenarios.dialects.reference import ReferenceDialect
 from tests.integration.ledger_client import (
+    AUDITOR,
     OTHER,
     PAO,
     SAO,
@@ -538,3 +541,33 @@ async def test_books_stay_open_from_the_month_that_is_still_to_be_imported(
 
     assert result["state"] == "done", result
     assert periods == ["2025-10", "2025-11", "2025-12", "2026-01", "2026-02", "2026-03"]
+
+
+async def test_whoever_reads_the_books_waits_for_files_that_get_on_and_not_for_those_that_do_not(
+    fresh: Country, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imports, "CHUNK", 20)
+    monkeypatch.setattr(unsettled, "STANDSTILL_S", 0.5)
+    monkeypatch.setattr(unsettled, "PAUSE_S", 0.05)
+    key = uuid.uuid4()
+    file = unsettled.Unsettled(SAO, (key.int >> 64, key.int & (1 << 64) - 1))
+    rows = [receipt(f"w-{number}") for number in range(300)]
+
+    def wait(url: str) -> tuple[unsettled.Unsettled, ...]:
+        token = fresh.tokens[AUDITOR]
+        return unsettled.await_settled((file,), url=url, token=token, dialect=ReferenceDialect())
+
+    async with serving(fresh) as client:
+        unknown = await asyncio.to_thread(wait, client.url)
+        await upload(client, csv_file(rows), key=key)
+        left = await asyncio.to_thread(wait, client.url)
+        count = await document_count(client)
+        await client.ledger.importer.stop()
+        other = uuid.uuid4()
+        await upload(client, csv_file([receipt("stuck")]), key=other)
+        file = unsettled.Unsettled(SAO, (other.int >> 64, other.int & (1 << 64) - 1))
+        stuck = await asyncio.to_thread(wait, client.url)
+
+    assert unknown == left == ()
+    assert count == 301
+    assert stuck == (file,)

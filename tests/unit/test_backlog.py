@@ -11,6 +11,7 @@ import orjson
 import pytest
 
 from contracts.records import OPERATION_DTYPE, Failure, Outcome
+from harness.unsettled import unsettled_files
 from reference_app.back_dated import BackDated, Target
 from reference_app.kinds import read_catalogue
 from reference_app.sheet import ROWS_MAX, rows_of
@@ -348,3 +349,23 @@ def test_a_file_whose_answer_was_lost_is_never_taken_for_refused(desk: Desk) -> 
 
 def test_a_file_carries_no_amount_to_alter() -> None:
     assert altered(books()) is None
+
+
+def test_the_files_that_nobody_saw_the_end_of_are_found_in_the_logs(tmp_path: Path) -> None:
+    def left(*ends: Reply) -> set[tuple[int, int]]:
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
+        folder.mkdir()
+        desk = Desk(folder)
+        submission = desk.open()
+        if ends:
+            desk.submissions.close(submission, ends[0], 10)
+        for end in ends[1:]:
+            desk.submissions.settle(desk.step, end, 20)
+        return {file.key for file in unsettled_files(folder)}
+
+    assert left() == {KEY}
+    assert left(TAKEN_IN) == {KEY}
+    assert left(TAKEN_IN, WORKING) == {KEY}
+    assert left(TAKEN_IN, DONE) == set()
+    assert left(TAKEN_IN, REFUSED) == set()
+    assert left(SHED) == set()
