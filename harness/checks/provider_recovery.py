@@ -38,6 +38,7 @@ from harness.columns import Flags
 
 PROVIDER_FAULTS: Final = frozenset({"provider_outage", "provider_slow"})
 SIGNING_IN: Final = frozenset({OperationKind.LOGIN})
+AT_PROVIDER: Final = frozenset({OperationKind.PROVIDER})
 GOING_ON: Final = ALL_KINDS - SIGNING_IN
 DUE_MIN: Final = 20  # requests in the outage, below which nobody can say that people went on
 SIGN_INS_MIN: Final = 5  # before the outage, and after it
@@ -97,9 +98,15 @@ def _signing_in_again(
 ) -> Recovered:
     parameters = DEFAULTS | dict(clause.parameters)
     samples = recorded.measurements
-    rows = due_rows(samples, SIGNING_IN)
+    limit_ns = int(parameters["answered_within_s"] * 1e9)
+    asked = due_rows(samples, SIGNING_IN)
+    # Whoever is turned away at the provider never comes back to the target to be counted there.
+    is_turned_away = samples.of_kinds(AT_PROVIDER) & (samples.sent_ns > 0) & ~samples.is_right
+    turned_away = np.flatnonzero(is_turned_away)
+    rows = np.concatenate((asked, turned_away))
     planned_ns = samples.planned_ns[rows]
-    is_good = samples.latency_ns[rows] <= int(parameters["answered_within_s"] * 1e9)
+    is_good = samples.latency_ns[rows] <= limit_ns
+    is_good[asked.size :] = False
     ended_ns = until_of(recorded, event)
     before, before_s = before_of(recorded, event, planned_ns)
     during = (planned_ns >= event.injected_ns) & (planned_ns < healed_ns)

@@ -12,7 +12,7 @@ from harness.checks.answer import Answer
 from harness.checks.catalogue import CATALOGUE
 from harness.checks.recorded import Recorded
 from tests.fakes.judge_contract import clause
-from tests.fakes.run_folders import LOGIN, POST, READ, FakeRun, good_run
+from tests.fakes.run_folders import LOGIN, POST, PROVIDER, READ, FakeRun, good_run, sample
 from tests.fakes.small_ledger import T0, S
 
 OUT_S, BACK_S = 70, 80
@@ -59,6 +59,22 @@ def test_signing_in_that_is_back_at_once_took_no_time(run: FakeRun, tmp_path: Pa
     turn_away(run, (LOGIN,), OUT_S, BACK_S)
 
     assert judged(run, tmp_path).value == 0
+
+
+def test_people_whom_the_provider_itself_turns_away_could_not_sign_in(
+    run: FakeRun, tmp_path: Path
+) -> None:
+    run.samples += [
+        sample(90_000 + second, 1_000_001, PROVIDER, T0 + second * S, took_ns=S // 100)
+        | {"attempt": 1, "status": 503, "outcome": Outcome.REFUSED, "failure": Failure.SHED}
+        for second in range(OUT_S, BACK_S + 3)
+        for _ in range(6)
+    ]
+
+    answer = judged(run, tmp_path)
+
+    assert answer.verdict is Verdict.MET
+    assert answer.value == 3
 
 
 def test_people_who_were_signed_in_must_not_notice(run: FakeRun, tmp_path: Path) -> None:
