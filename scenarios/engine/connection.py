@@ -13,12 +13,12 @@ import socket as patched_socket
 import ssl
 import struct
 from collections.abc import Callable
-from time import monotonic_ns
 from typing import TYPE_CHECKING, Any, Final
 
 from gevent.monkey import get_original
 
 from scenarios.dialects.interface import Answer
+from scenarios.engine.arrival_clock import ANCILLARY_BYTES, ask_for_stamps
 from scenarios.engine.exchange import Exchange
 from scenarios.engine.http1 import AnswerReader, NotHttp, whole_answer
 from scenarios.engine.tls import Encryption, HandshakeFailed
@@ -66,6 +66,7 @@ class Connection:
         try:
             self._socket.setblocking(False)
             self._socket.setsockopt(patched_socket.IPPROTO_TCP, patched_socket.TCP_NODELAY, 1)
+            ask_for_stamps(self._socket)
             if pool.sources is not None:
                 pool.sources.bind(self._socket, exchange.person)
             code = self._socket.connect_ex(address)
@@ -181,19 +182,21 @@ class Connection:
 
     def _on_readable(self) -> None:
         try:
-            received = self._socket.recv(RECEIVE_BYTES)
+            received, stamps, _, _ = self._socket.recvmsg(RECEIVE_BYTES, ANCILLARY_BYTES)
         except _BLOCKED:
             return
         except OSError:
-            received = b""
+            received, stamps = b"", []
         if not received:
             self._closed_by_target()
         elif self._encryption is not None:
-            self._take_encrypted(self._encryption, received)
+            self._take_encrypted(self._encryption, received, stamps)
         else:
-            self._take(received)
+            self._take(received, stamps)
 
-    def _take_encrypted(self, encryption: Encryption, received: bytes) -> None:
+    def _take_encrypted(
+        self, encryption: Encryption, received: bytes, stamps: list[tuple[int, int, bytes]]
+    ) -> None:
         if not encryption.is_ready:
             self._continue_handshake(received)
             return
@@ -203,21 +206,21 @@ class Connection:
             self._closed_by_target()
             return
         if plain:
-            self._take(plain)
+            self._take(plain, stamps)
 
-    def _take(self, received: bytes) -> None:
+    def _take(self, received: bytes, stamps: list[tuple[int, int, bytes]]) -> None:
         exchange = self.exchange
         if exchange is None:
             self.close()  # an answer that nobody asked for
             return
-        # Before the bytes are looked at: reading them is our time, not the target's.
-        now_ns = monotonic_ns()
+        # When they arrived, not when we came to read them: that is our time, not the target's.
+        arrived_ns = self._pool.arrival_clock.at_ns(stamps, exchange.sent_ns)
         reader = self._reader
         if reader is None:
-            exchange.first_byte_ns = now_ns
+            exchange.first_byte_ns = arrived_ns
             answer = whole_answer(received) if exchange.has_body else None
             if answer is not None:
-                self._answered(exchange, answer, now_ns, is_reusable=True)
+                self._answered(exchange, answer, arrived_ns, is_reusable=True)
                 return
             reader = self._reader = AnswerReader(has_body=exchange.has_body)
         try:
@@ -226,7 +229,7 @@ class Connection:
             self._end(Ending.BROKEN)
             return
         if is_done:
-            self._answered(exchange, reader.answer(), now_ns, is_reusable=reader.is_reusable)
+            self._answered(exchange, reader.answer(), arrived_ns, is_reusable=reader.is_reusable)
 
     def _answered(
         self, exchange: Exchange, answer: Answer, done_ns: int, *, is_reusable: bool
@@ -258,12 +261,16 @@ class Connection:
         ):
             self._end(Ending.NOTHING_SENT)
         elif reader is not None and reader.finish():
-            self._answered(exchange, reader.answer(), monotonic_ns(), is_reusable=False)
+            closed_ns = self._pool.arrival_clock.closed_ns(exchange.sent_ns)
+            self._answered(exchange, reader.answer(), closed_ns, is_reusable=False)
         else:
-            self._end(Ending.BROKEN)
+            self._end(Ending.BROKEN, self._pool.arrival_clock.closed_ns(exchange.sent_ns))
 
-    def _end(self, ending: Ending) -> None:
-        """End the exchange without an answer, or send it once more where that is honest."""
+    def _end(self, ending: Ending, at_ns: int = 0) -> None:
+        """End the exchange without an answer, or send it once more where that is honest.
+
+        *at_ns*: when it ended; 0: now.
+        """
         exchange = self.exchange
         self.exchange = None
         self.close()
@@ -275,7 +282,7 @@ class Connection:
             self._pool.resent_count += 1
             self._pool.connect(exchange)
             return
-        self._pool.fail(exchange, ending)
+        self._pool.fail(exchange, ending, at_ns)
 
     def reset(self) -> None:
         """Break the connection as a bad line does; the exchange ends as far as it came."""

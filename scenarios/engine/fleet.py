@@ -93,6 +93,8 @@ class Fleet:
         self._clock = clock
         self._t0_ns = t0_ns
         self._in_flight = 0
+        self._looked_ns = 0
+        self._over_by_look = 0
         self._is_stopping = False
         self._waiting: list[Session] = []  # for their time, when the load was stopped
         self._over = Event()
@@ -290,8 +292,19 @@ class Fleet:
 
     # What came of it.
 
+    def look(self) -> tuple[int, int]:
+        """Return requests in flight now, and how many of the last look's were over by then.
+
+        Those had been answered, as the kernel's stamps tell; the answers were only not yet read.
+        """
+        over, self._over_by_look = self._over_by_look, 0
+        self._looked_ns = self._clock.now_ns()
+        return self.in_flight, over
+
     def _finished(self, exchange: Exchange) -> None:
         self._in_flight -= 1
+        if exchange.done_ns < self._looked_ns:
+            self._over_by_look += 1
         self.counters.done += 1
         if isinstance(exchange.owner, Twin):
             self._twin_finished(exchange.owner, exchange)

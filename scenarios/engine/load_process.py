@@ -161,7 +161,10 @@ class LoadProcess:
         """Look, then sweep: what a sweep ends is noted only in the hub's next turn."""
         while True:
             gevent.sleep(SWEEP_INTERVAL_S)
-            self._vitals.look(in_flight=fleet.in_flight, open_sessions=fleet.counters.open_sessions)
+            in_flight, over = fleet.look()
+            self._vitals.look(
+                in_flight=in_flight, open_sessions=fleet.counters.open_sessions, over_by_last=over
+            )
             fleet.switchboard.sweep()
 
     def _report(self, fleet: Fleet) -> None:

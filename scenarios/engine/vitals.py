@@ -48,13 +48,18 @@ class Vitals:
         self._lag_ns_max = 0
         self._looks: list[tuple[int, int, int]] = []
 
-    def look(self, *, in_flight: int, open_sessions: int) -> None:
+    def look(self, *, in_flight: int, open_sessions: int, over_by_last: int = 0) -> None:
         """Note what is under way now. To be called by a loop timer, every *look_interval_s*.
+
+        *over_by_last*: requests that counted as in flight at the last look and had been answered.
 
         How much later than that it is called is how long the loop, and all that was due, had to
         wait for something: a blocking call, the collector, another process on the core.
         """
         now_ns = time.monotonic_ns()
+        if over_by_last and self._looks and self._looks[-1][0] == self._looked_ns:
+            at_ns, seen, sessions = self._looks[-1]
+            self._looks[-1] = (at_ns, seen - over_by_last, sessions)
         if self._looked_ns:
             lag_ns = now_ns - self._looked_ns - self._look_interval_ns
             self._lag_ns_max = max(self._lag_ns_max, lag_ns)

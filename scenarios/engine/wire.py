@@ -20,6 +20,7 @@ from typing import Any, Final
 import gevent
 from gevent import get_hub
 
+from scenarios.engine.arrival_clock import ArrivalClock
 from scenarios.engine.connection import Connection
 from scenarios.engine.exchange import NO_ANSWER, Address, Exchange, resolve
 from scenarios.engine.sources import PORTS_PER_ADDRESS, SourceAddresses
@@ -63,6 +64,9 @@ class Pool:
         self.sources: SourceAddresses | None = None
         self.idle_kept_ns = IDLE_KEPT_NS
         self.loop = get_hub().loop
+        self.arrival_clock = ArrivalClock()
+        self._turns = self.loop.check(ref=False)
+        self._turns.start(self.arrival_clock.turned)
         self.fixed_headers = f"Host: {address.authority}\r\nUser-Agent: monthend\r\nAccept: */*\r\n"
         self.resolved: tuple[int, Any] = (0, None)
         self.connecting: dict[Connection, None] = {}
@@ -182,15 +186,19 @@ class Pool:
         else:
             exchange.errand.returned()
 
-    def fail(self, exchange: Exchange, ending: Ending) -> None:
-        """End *exchange* without an answer, in a later turn of the hub: callers are mid-step."""
+    def fail(self, exchange: Exchange, ending: Ending, at_ns: int = 0) -> None:
+        """End *exchange* without an answer, in a later turn of the hub: callers are mid-step.
+
+        *at_ns*: when it ended; 0: now.
+        """
         exchange.answer = NO_ANSWER[ending]
-        exchange.done_ns = monotonic_ns()
+        exchange.done_ns = at_ns or monotonic_ns()
         exchange.connection = None
         self.loop.run_callback(self.guarded, lambda: self.finished(exchange))
 
     def sweep(self) -> None:
         """End what took too long, and close what nobody used for a while."""
+        self.arrival_clock.renew()
         now_ns = monotonic_ns()
         while self.connecting:
             connection = next(iter(self.connecting))
