@@ -33,8 +33,10 @@ BREAKS = {
     # Posts again when a key is repeated; the registers then hold more than was acknowledged.
     "M02:1": {(Quantity.INVARIANT, "I4"), (Quantity.INVARIANT, "I10")},
 }
-# Few writes are repeated (1.5 %) and few units close a month (1 %): these need a larger load.
+# Few writes are repeated (1.5 %) and few units close a month (1 %): these need a larger load, and
+# a seed by which receipts are among the repeated, which is what registers show.
 SIZES = dict.fromkeys(("M02:1", "M05:1"), ("0.2", "20"))
+SEEDS = {"M02:1": "5"}
 OF_MONEY = (Quantity.INVARIANT, Quantity.ACKNOWLEDGED_LOSS, Quantity.SHED_HONESTY)
 
 
@@ -59,14 +61,14 @@ class Judged:
 
 @pytest.fixture(scope="module")
 def runs(start: Start, small_contract: Path) -> dict[str, Judged]:
-    words = ("run", "--faults", "none", "--workers", "1", "--seed", "3",
-             "--contract", str(small_contract))  # fmt: skip
+    words = ("run", "--faults", "none", "--workers", "1", "--contract", str(small_contract))
     commands = {}
     for defect in BREAKS:
         scale, duration_s = SIZES.get(defect, ("0.01", "12"))
         commands[defect] = start(
-            *words, "--scale", scale, "--duration", duration_s, "--defect", defect
-        )
+            *words, "--scale", scale, "--duration", duration_s, "--defect", defect,
+            "--seed", SEEDS.get(defect, "3"),
+        )  # fmt: skip
     judged = {}
     for defect, command in commands.items():
         assert command.finish() == 0, command.errors.read_text()

@@ -23,8 +23,8 @@ from tests.fakes.judge_contract import contract
 from tests.fakes.large_runs import write_large_run
 
 ROWS = int(os.environ.get("MONTHEND_BENCHMARK_ROWS", "30000"))
-# A synthetic run has no probes, no faults and no readings.
-NOT_THERE = {"I9", "recovery", "idle", "shed", "participation", "fairness"}
+# A synthetic run has no probes, no faults, no readings and no files of back-dated books.
+NOT_THERE = {"I9", "recovery", "idle", "shed", "participation", "fairness", "import"}
 
 
 def clauses_about(*, time: bool) -> Contract:
