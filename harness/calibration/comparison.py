@@ -38,10 +38,10 @@ class Stretch:
 
 
 def rows_of(joined: Joined, stretches: Sequence[Stretch]) -> tuple[Row, ...]:
-    """Return a row for each kind and stretch that holds requests."""
+    """Return a row for each kind and stretch that holds answers."""
     rows = []
     for stretch in stretches:
-        inside = stretch.holds(joined.planned_ns)
+        inside = stretch.holds(joined.planned_ns) & joined.is_answered
         for kind in Kind:
             chosen = inside & (joined.kind == kind)
             if chosen.any():

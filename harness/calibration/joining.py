@@ -60,7 +60,7 @@ class Joined:
     """One entry per request that both sides know, ns. `planned_ns` is the plan's, from t0.
 
     `doubt_ns` is how long the server took to hand the last byte over: what the truth itself does
-    not know.
+    not know. What was not answered whole is in the counts and enters no percentile, as in verdicts.
     """
 
     kind: npt.NDArray[np.int8]
@@ -68,6 +68,7 @@ class Joined:
     lateness_ns: Int64
     measured_ns: Int64
     true_ns: Int64
+    is_answered: Flags
     doubt_ns: Int64
     counts: Counts
 
@@ -127,6 +128,7 @@ def join(
         lateness_ns=mine["sent_ns"] - t0_ns - planned_ns,
         measured_ns=mine["done_ns"] - mine["planned_ns"],
         true_ns=theirs["last_byte_ns"] - t0_ns - planned_ns,
+        is_answered=(mine["status"] > 0) & (theirs["ending"] == Ending.WHOLE),
         doubt_ns=theirs["handed_ns"] - theirs["last_byte_ns"],
         counts=counts,
     )

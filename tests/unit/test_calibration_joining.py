@@ -132,6 +132,20 @@ def test_a_reset_that_was_recorded_as_one_agrees() -> None:
     assert records.joined().counts == Counts(planned=1000, answered=999, resent=0)
 
 
+def test_a_reset_that_was_noticed_late_is_counted_and_enters_no_percentile() -> None:
+    """As in verdicts, where a request without an answer has no latency."""
+    records = TwoRecords()
+    records.reset(9, was_kept=False)
+    late = records.samples["session"] == 9
+    records.samples["done_ns"][late] += 9_000_000_000
+
+    (row,) = rows_of(records.joined(), [ALL])
+
+    assert row.count == 999
+    assert row.measured_ms.longest < 9_000
+    assert is_must_met(records)
+
+
 def test_a_read_that_met_a_reset_on_a_kept_connection_may_go_out_once_more() -> None:
     records = TwoRecords()
     records.reset(9, was_kept=True)
