@@ -166,8 +166,8 @@ def build_population(
 ) -> Population:
     """Draw the units. The same arguments give the same units and `sha256` on every machine.
 
-    *scale* in (0, 1] keeps that share of each type, always with one PAO and one city of ordinary
-    size for their type; a smaller scale keeps a part of what a larger one keeps.
+    *scale* in (0, 1] keeps that share of each type, always with Pattaya and with one PAO and one
+    city of ordinary size for their type; a smaller scale keeps a part of what a larger one keeps.
     Raises `ValueError` for an unknown composition or a scale outside its bounds.
     """
     if not 0 < scale <= 1:

@@ -214,11 +214,3 @@ class OperationLog:
     def close(self) -> None:
         """Close. Idempotent."""
         self._log.close()
-
-
-def read_log(path: Path, dtype: np.dtype[np.void]) -> tuple[dict[str, Any], npt.NDArray[np.void]]:
-    """Return header and whole records of a log, also of one whose writer was killed mid-record."""
-    content = path.read_bytes()
-    end = content.index(b"\n") + 1
-    count = (len(content) - end) // dtype.itemsize
-    return orjson.loads(content[:end]), np.frombuffer(content, dtype, count, end)

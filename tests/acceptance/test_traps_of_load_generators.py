@@ -28,10 +28,10 @@ import pytest
 
 from contracts.records import SAMPLE_DTYPE, Phase
 from contracts.terms import Limit, Quantity, Unit, Verdict
+from harness.calibration.truth_log import read_log
 from harness.run_folder import RunFolder
 from harness.sealing import seal
 from harness.verdict import evaluate
-from scenarios.engine.recorder import read_log
 from tests.fakes.judge_contract import clause, contract
 from tests.fakes.run_folders import manifest_of
 

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 
 from contracts.records import OPERATION_DTYPE, SAMPLE_DTYPE
 from contracts.terms import OperationKind
+from harness.calibration.truth_log import read_log
 from scenarios.dialects.interface import Answer, Request
 from scenarios.engine.exchange import Exchange
 from scenarios.engine.fleet import Fleet
-from scenarios.engine.recorder import OperationLog, SampleLog, read_log
+from scenarios.engine.recorder import OperationLog, SampleLog
 from scenarios.engine.tokens import TokenBook
 from scenarios.journeys.forms import Receipt
 from scenarios.journeys.repeats import PATIENT

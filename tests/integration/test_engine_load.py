@@ -21,10 +21,10 @@ import pytest
 
 from contracts.records import OPERATION_DTYPE, SAMPLE_DTYPE, Failure, Outcome
 from contracts.terms import OperationKind
+from harness.calibration.truth_log import read_log
 from harness.checks.self_reports import read_self_reports
 from harness.littles_law import compare, sessions_in_progress
 from scenarios.arrivals import plan_load
-from scenarios.engine.recorder import read_log
 from scenarios.population import all_accounts, build_population
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from contracts.records import SAMPLE_DTYPE, Failure
+from harness.calibration.truth_log import read_log
 from scenarios.arrivals import plan_load
-from scenarios.engine.recorder import read_log
 from scenarios.population import build_population
 from scenarios.scenario import SCENARIOS
 from tests.integration.test_engine_alone import ROOT, serve

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from contracts.records import SAMPLE_DTYPE, Failure
-from scenarios.engine.recorder import read_log
+from harness.calibration.truth_log import read_log
 from scenarios.workload_plan import plan_workload
 from tests.fakes.processes import ROOT, LoggingServer, carry_out
 from tests.fakes.workloads import constant, read, shop

@@ -15,8 +15,8 @@ import pytest
 
 from contracts.records import SAMPLE_DTYPE, Failure
 from contracts.terms import OperationKind
+from harness.calibration.truth_log import read_log
 from harness.cli import main
-from scenarios.engine.recorder import read_log
 from scenarios.population import build_population
 
 ROOT = Path(__file__).resolve().parents[2]

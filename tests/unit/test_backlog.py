@@ -11,6 +11,7 @@ import orjson
 import pytest
 
 from contracts.records import OPERATION_DTYPE, Failure, Outcome
+from harness.calibration.truth_log import read_log
 from harness.unsettled import unsettled_files
 from reference_app.back_dated import BackDated, Target
 from reference_app.kinds import read_catalogue
@@ -19,7 +20,7 @@ from scenarios.demand import ACTIVITY_BY_NAME, WHALE_DOCUMENTS
 from scenarios.dialects.interface import Answer
 from scenarios.dialects.reference import ReferenceDialect
 from scenarios.dialects.reference_sheet import sheet
-from scenarios.engine.recorder import OperationLog, read_log
+from scenarios.engine.recorder import OperationLog
 from scenarios.engine.submissions import Submissions
 from scenarios.journeys.backlog import (
     BLOCK,

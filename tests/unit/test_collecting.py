@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from contracts.records import SAMPLE_DTYPE
+from harness.calibration.truth_log import read_log
 from scenarios.engine.clocks import ClockLine
 from scenarios.engine.collecting import PIECE_BYTES, Incoming, LogFile, logs_of, read_piece
-from scenarios.engine.recorder import SampleLog, read_log
+from scenarios.engine.recorder import SampleLog
 
 T0 = 10**12
 AHEAD_NS = 7 * 10**9

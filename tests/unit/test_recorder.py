@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from contracts.records import FORMAT_VERSION, OPERATION_DTYPE, SAMPLE_DTYPE, Failure, Outcome
+from harness.calibration.truth_log import read_log
 from scenarios.engine.recorder import (
     AppendLog,
     LogFull,
     OperationLog,
     SampleLog,
-    read_log,
 )
 from scenarios.journeys.forms import Advance, effect_of
 
