@@ -16,6 +16,7 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import socket
 import sys
 import time
 import traceback
@@ -275,8 +276,16 @@ def arguments_of(order: dict[str, Any]) -> list[str]:
     if order["spawn_rate"]:
         words += ["-r", f"{order['spawn_rate']:g}"]
     if order["process_count"] > 1:
-        words += ["--processes", str(order["process_count"])]
+        # Not Locust's usual port: another Locust may be at work on this machine, and would take it.
+        port = str(_free_port())
+        words += ["--processes", str(order["process_count"]), "--master-bind-host", "127.0.0.1",
+                  "--master-bind-port", port, "--master-port", port]  # fmt: skip
     return words
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
 
 
 def main(path: str) -> int:

@@ -6,8 +6,10 @@ All commands run side by side against one server that writes an access log.
 from __future__ import annotations
 
 import json
+import socket
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -145,6 +147,10 @@ def runs(start: Start, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run
         path.write_text(code)
         return start(command, "--locustfile", str(path), "--target", url, *common, *words)
 
+    usual = socket.socket()  # as if another Locust were at work: nothing of ours may need its port
+    with suppress(OSError):
+        usual.bind(("0.0.0.0", 5557))
+        usual.listen()
     yield Runs(
         server=server,
         workload=start("run", "--workload", str(place / "shop.json"), "--target", server.url,
@@ -158,6 +164,7 @@ def runs(start: Start, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run
         bad={name: foreign(name.replace(" ", "_"), code, server.url, "--duration", "10")
              for name, (code, _) in BAD.items()},
     )  # fmt: skip
+    usual.close()
     server.close()
     freezing.close()
 

@@ -8,12 +8,9 @@ are compared with wide margins, since others use the machine too.
 
 from __future__ import annotations
 
-import errno
 import json
 import os
-import random
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -33,6 +30,7 @@ from harness.run_folder import RunFolder
 from harness.sealing import seal
 from harness.verdict import evaluate
 from tests.fakes.judge_contract import clause, contract
+from tests.fakes.ports import free_port
 from tests.fakes.run_folders import manifest_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]  # starting twenty processes takes time
@@ -180,15 +178,6 @@ class Ours:
         asked = clause("p95", Quantity.LATENCY, limit, kind, percentile=95.0)
         verdict = evaluate(self.folder, contract(clauses=(asked,)))
         return verdict.clauses[0], {caveat.id: caveat.text_en for caveat in verdict.caveats}
-
-
-def free_port():
-    """Return a port that nobody listens on and that no connection is given while Locust starts."""
-    for port in random.sample(range(20_000, 32_000), 100):  # Linux gives out 32,768 and above
-        with socket.socket() as asked:
-            if asked.connect_ex(("127.0.0.1", port)) == errno.ECONNREFUSED:
-                return port
-    raise AssertionError("no free port")
 
 
 def await_that(is_so: Callable[[], bool], what, *processes):

@@ -35,6 +35,7 @@ from harness.run_folder import RunFolder
 from harness.verdict import evaluate
 from scenarios.population import build_population
 from scenarios.shares import Share, families_of
+from tests.fakes.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 MONTHEND = (sys.executable, "-m", "harness.cli")
@@ -66,11 +67,6 @@ def has_time_namespaces():
         return subprocess.run([*AHEAD, "true"], capture_output=True, timeout=10).returncode == 0
     except OSError:
         return False
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return free.getsockname()[1]
 
 
 def await_true(condition, what):

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ from harness.calibration.truth_log import read_log
 from scenarios.arrivals import plan_load
 from scenarios.population import build_population
 from tests.fakes.certificates import certificate
+from tests.fakes.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 SCALE = 0.05
@@ -107,12 +107,14 @@ def world(tmp_path_factory):
     (folder / "plugin.py").write_text(PLUGIN.format(heard=str(folder / "heard.json")))
     beside = f",{folder / 'plugin.py'}"
     headless = ("--headless",)
+    port = str(free_port())
+    two = ("--processes", "2", "--master-bind-port", port, "--master-port", port)
     runs = {
         "trusted": locust(
             folder / "trusted", https, *headless, environment=trusting, beside=beside
         ),
         "untrusted": locust(folder / "untrusted", https, *headless, duration_s=2),
-        "many": locust(folder / "many", http, *headless, "--processes", "2"),
+        "many": locust(folder / "many", http, *headless, *two),
         "interrupted": locust(folder / "interrupted", http, *headless, duration_s=60),
     }
     try:
@@ -186,8 +188,7 @@ def test_ctrl_c_stops_the_load_and_keeps_what_was_recorded(world):
 
 
 def test_the_web_display_starts_shows_and_stops_the_load(world, tmp_path):
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     url = f"http://127.0.0.1:{port}"
     options = ("--web-host", "127.0.0.1", "--web-port", str(port))
     process = locust(tmp_path / "web", world["http"], *options, duration_s=60)
