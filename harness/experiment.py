@@ -111,6 +111,7 @@ def provision(scene: Scene) -> Target:
                 workers=options.worker_count,
                 logs=scene.folder.logs,
                 defects=options.defects,
+                history_months=options.history_months,
                 port=options.port,
             ),
             say=say,
@@ -338,6 +339,7 @@ def read_all_books(scene: Scene, target: Target, when: str, *, unread_because: s
         population=population,
         fiscal_year=FISCAL_YEAR,
         into=scene.folder.books_before if when == "before" else scene.folder.books_after,
+        history_months=scene.options.history_months,
     )
     if report.incomplete_count:
         scene.display.warn(

@@ -32,6 +32,7 @@ POLITE_TRIES: Final = 300
 POLITE_DELAY_S_MAX: Final = 5.0
 PROVINCE_LIMIT_S: Final = 60.0  # one province's books at full scale are 2 MB
 ALL_LIMIT_S: Final = 300.0  # the whole country; a target that is slower has books not read
+# A month of history makes a province's books up to 80 MB: both limits grow by themselves with each.
 BODY_BYTES_MAX: Final = 512 * 1024 * 1024
 
 _TEXT: Final = frozenset({"kind", "date", "budget_line", "status", "account", "reason"})
@@ -75,9 +76,15 @@ def read_books(
     population: Population,
     fiscal_year: int,
     into: Path,
+    history_months: int = 0,
 ) -> ReadReport:
-    """Read all books and write one Parquet file per table into *into*. Bounded by `ALL_LIMIT_S`."""
-    reading = _Reading(url=url, token=token, dialect=dialect, population=population, into=into)
+    """Read all books and write one Parquet file per table into *into*. Bounded by `ALL_LIMIT_S`,
+    once more for each of the *history_months* that the books are known to hold already.
+    """
+    reading = _Reading(
+        url=url, token=token, dialect=dialect, population=population, into=into,
+        patience=1 + history_months,
+    )  # fmt: skip
     try:
         return asyncio.run(reading.run(fiscal_year))
     except BaseException:
@@ -96,6 +103,7 @@ class _Reading:
     dialect: Dialect
     population: Population
     into: Path
+    patience: int
     byte_count: int = 0
     incomplete_count: int = 0
     first_reason: str = ""
@@ -107,18 +115,18 @@ class _Reading:
         for unit in self.population.units:
             units[unit.province].append(unit.unit)
         width = asyncio.Semaphore(WIDTH)
-        timeout = aiohttp.ClientTimeout(total=PROVINCE_LIMIT_S, sock_connect=5.0)
+        timeout = aiohttp.ClientTimeout(total=PROVINCE_LIMIT_S * self.patience, sock_connect=5.0)
         # A connection per request: kept ones would all hang on the worker that took the first.
         connector = aiohttp.TCPConnector(limit=WIDTH, force_close=True)
-        deadline = asyncio.get_running_loop().time() + ALL_LIMIT_S
+        deadline = asyncio.get_running_loop().time() + ALL_LIMIT_S * self.patience
         with ExitStack() as stack:
             tables = _Tables(self.into, stack)
             async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
 
                 async def read(request: Request, wanted: list[int]) -> None:
-                    async with width:
+                    async with width:  # parsed within it: bodies that wait would pile up
                         body, reason = await self._fetch(session, request, deadline)
-                    tables.add(await self._rows_of(body, reason, wanted))
+                        tables.add(await self._rows_of(body, reason, wanted))
 
                 pairs = zip(requests, (units[province] for province in provinces), strict=True)
                 await asyncio.gather(*(read(request, wanted) for request, wanted in pairs))

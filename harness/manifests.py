@@ -41,6 +41,7 @@ def first_manifest(
         scenario=plan.scenario,
         level=options.level,
         retries=options.retries,
+        history_months=options.history_months,
         demand=plan.demand,
         composition=population.composition,
         duration_s=options.duration_s,

@@ -16,7 +16,7 @@ from contracts.records import LoadKind
 from harness.failures import BadSetup
 from harness.processes import PROJECT_ROOT
 from scenarios.levels import LEVELS
-from scenarios.scenario import RETRIES, NotAScenario, chosen
+from scenarios.scenario import RETRIES, SCENARIOS, NotAScenario, Scenario, chosen
 from scenarios.workload_plan import RATE_SCALE_MAX
 
 BUSINESS_DATE: Final = "2025-12-01"  # the first working day of the month end under test
@@ -45,6 +45,7 @@ class Options:
     more only take cores from a target on the same machine. `takes_over`: when one of several is
     lost the others take over its share. `defects` seeds faults into the embedded ledger, in its own
     form (`M01:0.5,M02`).
+    `history_months` of documents are in every unit's books before the months that are open.
     `connections` are "shared" by all or each person's own as in a "browser"; `network` is "clean",
     or "lossy" for the units that are behind such a line.
     `defects` seeds faults into the embedded ledger, in its own form (`M01:0.5,M02`). `workload` or
@@ -68,6 +69,7 @@ class Options:
     out: Path = Path("runs")
     sessions: Path | None = None
     defects: str = ""
+    history_months: int = 0
     port: int = 0
     connections: str = "shared"
     network: str = "clean"
@@ -110,11 +112,20 @@ class Options:
             raise _refused("--port", self.port, "write a port number, or 0 for any free one")
         for option, value in (
             ("--defect", self.defects), ("--workers", self.workers), ("--port", self.port),
+            ("--history", self.history_months),
         ):  # fmt: skip
             if value and not self.is_embedded:
                 raise _refused(option, value, "leave it out for a target that is named by a URL")
         if self.sessions and self.is_embedded:
             raise _refused("--sessions", self.sessions, "leave it out for --target embedded")
+        most = history_months_max(SCENARIOS[self.scenario])
+        if not 0 <= self.history_months <= most:
+            raise _refused(
+                "--history",
+                self.history_months,
+                f"write at most {most}: the fiscal year of scenario {self.scenario} has no more "
+                f"closed months before {SCENARIOS[self.scenario].business_date}",
+            )
 
     def _check_own_load(self) -> None:
         """A load of the user's own goes to a URL; what belongs to another load is refused."""
@@ -170,6 +181,12 @@ class Options:
         """Application workers of the embedded target: one per core unless said otherwise."""
         cores = len(os.sched_getaffinity(0))
         return self.workers or min(max(WORKERS_DEFAULT_MIN, cores), WORKERS_DEFAULT_MAX)
+
+
+def history_months_max(scenario: Scenario) -> int:
+    """Return how many months of the fiscal year are closed: all but the last; none in a backlog."""
+    months_passed = (int(scenario.business_date[5:7]) - 10) % 12
+    return 0 if scenario.has_backlog else max(0, months_passed - 1)
 
 
 def _refused(option: str, value: object, mend: str) -> BadSetup:

@@ -70,11 +70,18 @@ def _make_run_folder(options: Options, preparation: Preparation) -> RunFolder:
     folder = RunFolder(options.out / name)
     folder.create()
     try:
-        check_room(options.out, run_bytes(preparation), mend="make room, or name another --out DIR")
+        months = options.history_months
+        check_room(
+            options.out,
+            run_bytes(preparation, months),
+            mend="make room, or name another --out DIR",
+        )
         if options.is_embedded:
             temporary = Path(tempfile.gettempdir())
             check_room(
-                temporary, database_bytes(preparation), mend="make room, or set TMPDIR elsewhere"
+                temporary,
+                database_bytes(preparation, months),
+                mend="make room, or set TMPDIR elsewhere",
             )
         folder.contract.write_bytes(preparation.contract_bytes)
     except BadSetup:

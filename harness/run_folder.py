@@ -31,7 +31,7 @@ class Manifest:
     `left_out` are activities that the dialect cannot speak; they are in no planned number.
     `calibration` is the last one of the machine, as `harness.calibration.record` keeps it; its
     reader judges it. `load_source` names what a load other than the country's was made from: file,
-    hash, number of users.
+    hash, number of users. `history_months` are those that the embedded ledger was filled with.
     """
 
     run_id: str
@@ -80,6 +80,7 @@ class Manifest:
     left_out: tuple[str, ...] = ()
     load_kind: str = LoadKind.COUNTRY.value
     load_source: Mapping[str, str] = field(default_factory=dict)
+    history_months: int = 0
     format_version: int = field(default=FORMAT_VERSION)
 
     @property

@@ -56,6 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     sessions_out=options.sessions_out,
                     business_date=options.business_date,
                     open_from=options.open_from,
+                    history=options.history,
                 )
             )
             print(orjson.dumps({"filled_s": seconds}).decode())
@@ -88,6 +89,10 @@ def _parser() -> argparse.ArgumentParser:
         "--open-from", type=date.fromisoformat, metavar="YYYY-MM-DD",
         help="leave the books open from this day's month on, as units have them whose books of "
         "these months are still to be imported",
+    )  # fmt: skip
+    filling.add_argument(
+        "--history", type=int, default=0, metavar="MONTHS",
+        help="give every unit the documents of so many months before the open ones",
     )  # fmt: skip
     return parser
 
@@ -123,11 +128,12 @@ async def _drain(ledger: Ledger, site: web.TCPSite) -> None:
 
 
 async def _audit(settings: Settings) -> int:
-    ledger = await build_ledger(settings)
+    connection = await asyncpg.connect(settings.database_url)  # a long look, without time limits
     try:
-        rows = await ledger.storage.rows("audit")
+        await connection.execute("SET work_mem = '256MB'")
+        rows = await connection.fetch("SELECT * FROM ledger.audit()")
     finally:
-        await ledger.storage.close(settings.acquire_timeout_s)
+        await connection.close()
     violations = {row["invariant"]: row["violations"] for row in rows}
     print(orjson.dumps(violations).decode())
     return 1 if any(violations.values()) else 0

@@ -2,7 +2,8 @@
 
 A person works in the home unit and in units whose parent is the home unit: parents check,
 approve and pay for dependants too small to have two persons. The auditor reads everything and
-writes nothing; a provincial viewer sees the closing status of the own province.
+writes nothing; a provincial viewer sees the closing status of the own province, and the nation's
+in numbers.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ class Access:
 
     def __init__(self, units: Mapping[int, UnitEntry]) -> None:
         self.units = units
+        self.provinces = frozenset(entry.province for entry in units.values())
 
     def _is_own(self, session: Session, unit: int) -> bool:
         if session.unit == unit:
@@ -56,10 +58,17 @@ class Access:
         """Allow the closing status of *province*."""
         is_own = session.unit // PROVINCE_FACTOR == province
         if "auditor" in session.roles or ("provincial_viewer" in session.roles and is_own):
+            if province not in self.provinces:
+                raise Problem("not-found", f"there is no province {province}")
             return
         if "provincial_viewer" in session.roles:
             raise Problem("forbidden-unit", f"province {province} is not yours")
         raise Problem("forbidden-role", "this needs the role provincial_viewer")
+
+    def national_status(self, session: Session) -> None:
+        """Allow the counts of the nation's closing, which name no unit."""
+        if not session.roles & {"auditor", "provincial_viewer"}:
+            raise Problem("forbidden-role", "this needs the role provincial_viewer")
 
     def province_books(self, session: Session, province: int) -> list[int]:
         """Allow the books of *province* and return its units, ascending."""

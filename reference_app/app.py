@@ -10,14 +10,18 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from functools import partial
 from time import monotonic, time
 from typing import Final
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler, Middleware
 
 from reference_app.access import Access, UnitEntry
 from reference_app.admission import Admission
+from reference_app.bank import Bank
+from reference_app.closing import NationalClosing
 from reference_app.imports import Importer
 from reference_app.kinds import Catalogue, read_catalogue
 from reference_app.metrics import Metrics
@@ -57,6 +61,8 @@ class Ledger:
     posting_source: str = ""
     queue: PostingQueue | None = None
     importer: Importer = field(init=False)
+    bank: Bank = field(init=False)
+    closing: NationalClosing = field(init=False)
     is_draining: bool = False
 
     def start_queue(self) -> None:
@@ -81,6 +87,8 @@ class Ledger:
             self.metrics,
             waiting=lambda: self.queue.waiting if self.queue else 0,
         )
+        self.bank = Bank(self.settings, self.storage, self.metrics)
+        self.closing = NationalClosing(partial(self.storage.one, "national_closing"))
 
 
 async def build_ledger(settings: Settings) -> Ledger:
@@ -139,6 +147,8 @@ def gate(ledger: Ledger) -> Middleware:
                 metrics.counts["shed_total"] += 1
         except web.HTTPException as error:
             response = problem_response(_problem_of(error))
+            if "Allow" in error.headers:
+                response.headers["Allow"] = error.headers["Allow"]
         except Exception:
             logger.exception("%s %s failed", request.method, route)
             response = problem_response(Problem("internal", "see the log of the worker"))
@@ -173,6 +183,15 @@ def _problem_of(error: web.HTTPException) -> Problem:
     return Problem(code or "invalid", error.reason)
 
 
+def without_content(record: logging.LogRecord) -> bool:
+    """Keep what a broken request held, a token perhaps, out of the log; only its kind stays."""
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, (HttpProcessingError, web.RequestPayloadError)):
+        record.msg, record.args = "%s: %s", (record.getMessage(), type(error).__name__)
+        record.exc_info = None
+    return True
+
+
 async def watch_loop(ledger: Ledger) -> None:
     """Measure how late the event loop is: the one queue that no counter of requests shows."""
     while True:
@@ -183,20 +202,24 @@ async def watch_loop(ledger: Ledger) -> None:
 
 def make_app(ledger: Ledger) -> web.Application:
     """Return the web application over *ledger*, its queue started and stopped with it."""
-    from reference_app.routes import auth, books, documents, imports, operations, reports
+    from reference_app.routes import auth, bank, books, documents, imports, operations, reports
 
+    logging.getLogger("aiohttp.server").addFilter(without_content)
     app = web.Application(client_max_size=BODY_SIZE_MAX, middlewares=[gate(ledger)])
-    for group in (documents, imports, reports, auth, books, operations):
+    for group in (documents, imports, bank, reports, auth, books, operations):
         app.add_routes(group.routes(ledger))
 
     async def run_parts(_app: web.Application) -> AsyncIterator[None]:
         ledger.provider.start()
         ledger.start_queue()
         ledger.importer.start()
+        ledger.bank.start()
         watch = asyncio.create_task(watch_loop(ledger))
         yield
         watch.cancel()
         await ledger.importer.stop()
+        await ledger.bank.stop()
+        await ledger.closing.stop()
         assert ledger.queue is not None
         await ledger.queue.stop()
         await ledger.provider.stop()

@@ -1,3 +1,55 @@
+-- What auditors ask. The audit trail of a unit: its answered writes in order, each with a link that
+-- is the SHA-256 of the link before and of what was written. Both are computed anew here, from what
+-- the tables hold now. What a fill put there without a request stands before the first link.
+CREATE VIEW ledger.trail_begin AS
+SELECT d.unit, sha256(convert_to(string_agg(ROW(d.document, d.kind, d.fiscal_year, d.number, d.period,
+    d.date, d.prepared_by, d.gross, d.amount, d.withholding_tax, d.budget_line, d.to_line, d.party,
+    d.note, d.reference, l.lines)::text, E'\n' ORDER BY d.document), 'UTF8')) AS link
+FROM ledger.document AS d
+CROSS JOIN LATERAL (
+    SELECT array_agg(ROW(m.account, m.debit, m.credit)::text ORDER BY m.position) AS lines
+    FROM ledger.line AS m WHERE m.unit = d.unit AND m.document = d.document
+) AS l
+WHERE d.key IS NULL GROUP BY d.unit;
+
+-- The trail of one unit: how many links, its head, and the first position that is not what it was (0:
+-- what stood there before the first write; one past the end: something was taken off or never listed).
+CREATE FUNCTION ledger.audit_trail(of_unit int)
+RETURNS TABLE (entry_count int, head text, first_broken int) LANGUAGE sql STABLE
+SET enable_hashjoin = on SET enable_mergejoin = on SET datestyle = 'ISO'
+BEGIN ATOMIC
+    WITH origin AS (
+        SELECT coalesce((SELECT link FROM ledger.trail_begin WHERE unit = of_unit), '') AS link
+    ), entry AS (
+        SELECT r.position, r.link, row_number() OVER (ORDER BY r.position) AS place,
+            coalesce(lag(r.link) OVER (ORDER BY r.position), (SELECT link FROM origin)) AS before,
+            ledger.trail_text(r.key, r.account, r.payload_hash, r.answer, d.date,
+                coalesce(d.gross, 0), coalesce(d.amount, 0), coalesce(d.withholding_tax, 0),
+                d.budget_line, d.to_line, d.party, d.note, d.reference, l.accounts, l.debits,
+                l.credits) AS content
+        FROM ledger.request AS r
+        LEFT JOIN ledger.document AS d ON d.unit = r.unit AND d.key = r.key
+        LEFT JOIN LATERAL (
+            SELECT array_agg(account ORDER BY position) AS accounts,
+                array_agg(debit ORDER BY position) AS debits,
+                array_agg(credit ORDER BY position) AS credits
+            FROM ledger.line WHERE unit = of_unit AND document = d.document
+        ) AS l ON true
+        WHERE r.unit = of_unit
+    )
+    SELECT b.request_count, encode(b.head, 'hex'), least(
+        (SELECT min(place) FROM entry
+            WHERE position <> place OR link <> ledger.link(before, content)),
+        CASE WHEN b.request_count <> (SELECT count(*) FROM entry)
+            OR b.head <> coalesce((SELECT link FROM entry ORDER BY position DESC LIMIT 1),
+                (SELECT link FROM origin))
+            OR EXISTS (SELECT FROM ledger.document AS d WHERE d.unit = of_unit AND d.key IS NOT NULL
+                AND NOT EXISTS (SELECT FROM ledger.request AS r
+                    WHERE r.unit = of_unit AND r.key = d.key))
+            THEN b.request_count + 1 END)::int
+    FROM ledger.book AS b WHERE b.unit = of_unit;
+END;
+
 -- Count what must never be: one row per invariant, 0 in a right ledger. For tests and auditors.
 CREATE FUNCTION ledger.audit() RETURNS TABLE (invariant text, violations bigint) LANGUAGE sql AS $$
     SELECT 'document_balances', count(*) FROM (
@@ -37,6 +89,59 @@ CREATE FUNCTION ledger.audit() RETURNS TABLE (invariant text, violations bigint)
     FROM ledger.document AS p JOIN ledger.document AS r
         ON r.unit = p.unit AND r.document = p.reference
     WHERE p.kind = 'payment' AND p.prepared_by = r.prepared_by
+    UNION ALL
+    SELECT 'paid_requests_are_payments', count(*) FROM (
+        SELECT w.unit, w.document FROM ledger.workflow AS w WHERE w.status = 'paid'
+    ) AS w FULL JOIN (
+        SELECT p.unit, p.reference AS document FROM ledger.document AS p
+        WHERE p.kind IN ('payment', 'tax_remittance_payment') AND NOT EXISTS (SELECT FROM ledger.document AS v
+            WHERE v.unit = p.unit AND v.reference = p.document AND v.kind = 'reversal')
+    ) AS p USING (unit, document)
+    WHERE w.document IS NULL OR p.document IS NULL
+    UNION ALL
+    SELECT 'cash_is_its_documents', count(*) FROM (
+        SELECT b.unit, b.account, sum(b.debit - b.credit) AS balance
+        FROM ledger.balance AS b JOIN ledger.chart AS c USING (account)
+        WHERE c.is_cash GROUP BY b.unit, b.account
+    ) AS b FULL JOIN (
+        SELECT d.unit, l.account, sum(l.debit - l.credit) AS moved
+        FROM ledger.document AS d JOIN ledger.line AS l USING (unit, document)
+        JOIN ledger.chart AS c USING (account)
+        WHERE c.is_cash GROUP BY d.unit, l.account
+    ) AS m USING (unit, account)
+    WHERE b.balance IS DISTINCT FROM m.moved
+    UNION ALL
+    SELECT 'year_opens_as_it_closed', count(*) FROM (
+        SELECT FROM ledger.counter AS y
+        JOIN ledger.balance AS b ON b.unit = y.unit AND b.account >= 4000000
+            AND ledger.fiscal_year(b.period) <= y.fiscal_year
+        WHERE y.kind = 'year_close'
+        GROUP BY y.unit, y.fiscal_year, b.account HAVING sum(b.debit) <> sum(b.credit)
+    ) AS v
+    UNION ALL
+    SELECT 'budget_is_its_documents', count(*) FROM ledger.budget_line AS l
+    JOIN (
+        SELECT unit, fiscal_year, budget_line, sum(paid) AS paid FROM (
+            SELECT unit, fiscal_year, budget_line, amount AS paid FROM ledger.document
+            WHERE kind IN ('payment', 'back_dated_payment')
+            UNION ALL
+            SELECT v.unit, v.fiscal_year, v.budget_line, -v.amount FROM ledger.document AS v
+            JOIN ledger.document AS p ON p.unit = v.unit AND p.document = v.reference
+                AND p.kind IN ('payment', 'back_dated_payment')
+            WHERE v.kind = 'reversal'
+        ) AS d GROUP BY unit, fiscal_year, budget_line
+    ) AS p USING (unit, fiscal_year, budget_line)
+    WHERE l.paid <> p.paid
+    UNION ALL
+    SELECT 'audit_trail', count(*) FROM ledger.book AS b
+    CROSS JOIN LATERAL ledger.audit_trail(b.unit) AS t WHERE t.first_broken IS NOT NULL
+    UNION ALL
+    SELECT 'e_payments_are_ordered', count(*) FROM (
+        SELECT unit, document FROM ledger.document
+        WHERE note = 'e-payment' AND amount > withholding_tax
+            AND kind IN ('payment', 'deposit_refund', 'tax_remittance_payment')
+    ) AS p FULL JOIN ledger.bank_order AS o USING (unit, document)
+    WHERE p.document IS NULL OR o.document IS NULL
     UNION ALL
     SELECT 'imports_whole', count(*) FROM ledger.import AS i
     LEFT JOIN (

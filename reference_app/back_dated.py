@@ -331,11 +331,15 @@ def read_day(cell: Any) -> date:
 def _reserve(posting: Posting) -> Decimal:
     """Return what *posting* takes of its budget line, and let it take that from the reserve.
 
-    When a file is accepted, everything that it will take is reserved at once as committed; each
-    posting then turns its part of the reserve into what it is. So no posting of it can fail later.
+    When a file is accepted, everything that it will take is reserved at once as committed, and what
+    it appropriates (a need below zero) is there at once; each posting then turns its part of the
+    reserve into what it is. So no posting of it can fail later.
     """
     if posting.budget_line is None:
         return Decimal(0)
+    if appropriated := Decimal(posting.appropriated):
+        posting.appropriated = "0"
+        return -appropriated
     committed = Decimal(posting.committed)
     need = committed + Decimal(posting.paid) - Decimal(posting.transferred)
     posting.committed = str(committed - need)

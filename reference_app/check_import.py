@@ -78,6 +78,7 @@ async def _accept(connection: Any, queries: Any, target: Target, reading: Readin
 
 def _record(target: Target, place: int, one: Document) -> tuple[object, ...]:
     posting = one.posting
+    posting.place = place
     return (
         target.unit, target.key, place, one.sheet, one.row, one.reference, posting.key,
         posting.period, posting.budget_line, posting.to_line, one.need,

@@ -7,6 +7,7 @@ twice: an existing ledger is dropped first.
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import time
 from collections.abc import Iterator, Mapping
@@ -17,6 +18,7 @@ from typing import Any, Final
 
 import asyncpg
 
+from reference_app.history import CLOSE, add_history
 from reference_app.kinds import Catalogue, read_catalogue
 from reference_app.problems import BadSettings
 from reference_app.rules import fiscal_year_of
@@ -26,43 +28,46 @@ from reference_app.storage import SCHEMA_FILES
 
 APPROPRIATION_MIN: Final = Decimal("50000000.00")  # THB per line: base load never exhausts it
 OPENING_CASH: Final = Decimal("500000.00")  # THB
+INT_MAX: Final = 2**31 - 1
 OPENING_PREPARER: Final = 0  # no person: taken over from the former system
 UNIT_COLUMNS: Final = (
     "unit", "parent", "type", "province", "district", "name_th", "name_en", "annual_budget_satang",
 )  # fmt: skip
 ACCOUNT_COLUMNS: Final = ("account", "unit", "roles", "pid")
 
-TABLES: Final = tuple(
-    f"ledger.{name}"
-    for name in ("unit", "account", "book", "counter", "budget_line", "document", "line", "balance")
+TABLES: Final = (  # the lines are half of all
+    "ledger.line",
+    "ledger.document, ledger.workflow, ledger.unit, ledger.account, ledger.book, ledger.counter, "
+    "ledger.budget_line, ledger.balance",
 )
 
 INSERTS: Final = (
-    # $1 first period, $2 closed through, $3 last period
+    # $1 first period, $2 last period; closed are the months before, until everything is in
     """INSERT INTO ledger.book (unit, first_period, closed_through, last_period, document_count)
-    SELECT unit, $1, $2, $3, 1 FROM ledger.unit WHERE unit % 100000 > 0 ORDER BY unit""",
-    # $1 fiscal year, $2 budget lines, $3 their accounts, $4 smallest appropriation
+    SELECT unit, $1, ledger.previous_period($1), $2, (annual_budget > 0)::int
+    FROM ledger.unit WHERE unit % 100000 > 0 ORDER BY unit""",
+    # $1 fiscal year, $2 budget lines, $3 their accounts, $4 smallest appropriation; a unit without
+    # a budget is new: nothing is taken over from the former system
     """INSERT INTO ledger.budget_line (unit, fiscal_year, budget_line, account, appropriated)
-    SELECT u.unit, $1, l.budget_line, l.account, greatest(round(u.annual_budget / 12, 2), $4)
+    SELECT u.unit, $1, l.budget_line, l.account,
+        CASE WHEN u.annual_budget > 0 THEN greatest(round(u.annual_budget / 12, 2), $4) ELSE 0 END
     FROM ledger.unit AS u CROSS JOIN unnest($2::text[], $3::int[]) AS l (budget_line, account)
     WHERE u.unit % 100000 > 0 ORDER BY u.unit, l.budget_line""",
     # $1 fiscal year
     """INSERT INTO ledger.counter (unit, kind, fiscal_year, last_number)
-    SELECT unit, 'opening', $1, 1 FROM ledger.book ORDER BY unit""",
+    SELECT unit, 'opening', $1, 1 FROM ledger.book WHERE document_count > 0 ORDER BY unit""",
     # $1 fiscal year, $2 period, $3 day, $4 cash, $5 preparer
     """INSERT INTO ledger.document (unit, document, kind, fiscal_year, number, period, date,
         prepared_by, gross, amount, withholding_tax, status)
     SELECT unit, unit::bigint * 10000000 + 1, 'opening', $1, 1, $2, $3, $5,
         sum(appropriated) + $4::numeric, sum(appropriated) + $4::numeric, 0, 'posted'
-    FROM ledger.budget_line GROUP BY unit ORDER BY unit""",
+    FROM ledger.budget_line GROUP BY unit HAVING sum(appropriated) > 0 ORDER BY unit""",
     # $1 cash account, $2 bank account, $3 fund account, $4 cash
     """INSERT INTO ledger.line (unit, document, position, period, account, debit, credit)
     SELECT d.unit, d.document, l.position, d.period, l.account, l.debit, l.credit
     FROM ledger.document AS d CROSS JOIN LATERAL (VALUES
         (1, $1::int, $4::numeric, 0), (2, $2::int, d.gross - $4, 0), (3, $3::int, 0, d.gross)
     ) AS l (position, account, debit, credit) ORDER BY d.unit, l.position""",
-    """INSERT INTO ledger.balance (unit, period, account, debit, credit)
-    SELECT unit, period, account, debit, credit FROM ledger.line ORDER BY unit, account""",
 )
 
 
@@ -74,13 +79,17 @@ async def fill(
     sessions_out: Path,
     business_date: date,
     open_from: date | None = None,
+    history: int = 0,
 ) -> Mapping[str, float]:
     """Fill and return the seconds of each part. Raises `BadSettings` for a wrong file.
 
     The month before *business_date* is open and so is *open_from*, when given, and what follows:
-    units whose books of months are still to be imported.
+    units whose books of months are still to be imported. The *history* months before them hold
+    documents, as far as the fiscal year reaches.
     """
     catalogue = read_catalogue()
+    closed_through = _closed_through(business_date, open_from)
+    months = closed_months(fiscal_year_of(business_date), closed_through, history)
     started_at = time.monotonic()
     seconds: dict[str, float] = {}
 
@@ -97,9 +106,14 @@ async def fill(
             note("units")
             await _copy(connection, "account", _account_rows(accounts, settings.pid_key))
             note("accounts")
-            await _insert(connection, catalogue, business_date, open_from)
+            await _insert(connection, catalogue, fiscal_year_of(business_date))
+            if not months:
+                await connection.execute(CLOSE, 0, INT_MAX, closed_through)
             note("books")
-        await connection.execute(f"VACUUM (ANALYZE) {', '.join(TABLES)}")
+        if months:
+            await add_history(settings.database_url, catalogue, months, closed_through)
+            note("history")
+        await asyncio.gather(*(_vacuum(settings.database_url, part) for part in TABLES))
         await connection.execute("CHECKPOINT")
         note("vacuum")
     finally:
@@ -109,36 +123,59 @@ async def fill(
     return seconds
 
 
-async def _insert(
-    connection: Any, catalogue: Catalogue, business_date: date, open_from: date | None
-) -> None:
+async def _vacuum(database_url: str, tables: str) -> None:
+    connection = await asyncpg.connect(database_url)
+    try:
+        await connection.execute(f"VACUUM (ANALYZE, BUFFER_USAGE_LIMIT '128MB') {tables}")
+    finally:
+        await connection.close()
+
+
+def _closed_through(business_date: date, open_from: date | None) -> int:
+    """Return the last closed period: two months before, or the one before the year began."""
+    before_year = (fiscal_year_of(business_date) - 544) * 100 + 9
+    last = _months_before(business_date, 2)
+    if open_from is not None:
+        last = min(last, _months_before(open_from, 1))
+    return max(last, before_year)
+
+
+def closed_months(year_be: int, closed_through: int, count: int) -> list[date]:
+    """Return the first days of the last *count* closed months of fiscal year *year_be*.
+
+    Raises `BadSettings` when it has fewer up to the period *closed_through*.
+    """
+    year = year_be - 543
+    months = [date(year - 1, month, 1) for month in (10, 11, 12)]
+    months += [date(year, month, 1) for month in range(1, 10)]
+    closed = [day for day in months if day.year * 100 + day.month <= closed_through]
+    if not 0 <= count <= len(closed):
+        raise BadSettings(
+            f"--history {count}: fiscal year {year_be} has {len(closed)} closed months before the "
+            "open ones; ask for at most so many, or name a later --business-date in the year"
+        )
+    return closed[len(closed) - count :]
+
+
+async def _insert(connection: Any, catalogue: Catalogue, year_be: int) -> None:
     rows = [
         (a.account, a.account_class, a.is_cash, a.name_th, a.name_en)
         for a in catalogue.chart.values()
     ]
     await _copy(connection, "chart", iter(rows))
-    year_be = fiscal_year_of(business_date)
     first_day = date(year_be - 544, 10, 1)
     first_period, last_period = (year_be - 544) * 100 + 10, (year_be - 543) * 100 + 9
-    closed_through = _months_before(business_date, 2)
-    if open_from is not None:
-        closed_through = min(closed_through, _months_before(open_from, 1))
     lines = catalogue.budget_lines
     cash, bank = catalogue.channels["cash"], catalogue.channels["bank"]
     arguments: tuple[tuple[object, ...], ...] = (
-        (first_period, max(closed_through, _months_before(first_day, 1)), last_period),
+        (first_period, last_period),
         (year_be, list(lines), list(lines.values()), APPROPRIATION_MIN),
         (year_be,),
         (year_be, first_period, first_day, OPENING_CASH, OPENING_PREPARER),
-        (cash, bank, 3110101, OPENING_CASH),
-        (),
+        (cash, bank, catalogue.accumulated_fund, OPENING_CASH),
     )
-    # Lines of a year that the former system closed arrive already balanced; the trigger that
-    # keeps closed periods closed must let them in once.
-    await connection.execute("ALTER TABLE ledger.line DISABLE TRIGGER line_balances")
     for statement, values in zip(INSERTS, arguments, strict=True):
         await connection.execute(statement, *values)
-    await connection.execute("ALTER TABLE ledger.line ENABLE TRIGGER line_balances")
 
 
 def _months_before(day: date, months: int) -> int:

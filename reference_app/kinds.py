@@ -16,7 +16,7 @@ from reference_app.problems import BadCatalogue
 
 CATALOGUE_FILE = Path(__file__).with_name("kinds.toml")
 SIDES = ("debit", "credit")
-BUDGET_COLUMNS = ("committed", "paid", "transferred")
+BUDGET_COLUMNS = ("appropriated", "committed", "paid", "transferred")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,9 +50,10 @@ class BudgetEffect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """A kind of document. Without a `path` only a step or an import makes it.
+    """A kind of document. Without a `path` only a step, an import or the ledger itself makes it.
 
-    `imported_as` is its name in sheets of back-dated books, empty when it may not stand there.
+    One that `is_final` cannot be reversed. `imported_as` is its name in sheets of back-dated books,
+    empty when it may not stand there.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Kind:
     budget: tuple[BudgetEffect, ...]
     status: str
     is_open: bool
+    is_final: bool
     imported_as: str
 
 
@@ -88,6 +90,7 @@ class Catalogue:
 
     chart: Mapping[int, ChartAccount]
     channels: Mapping[str, int]
+    accumulated_fund: int
     budget_lines: Mapping[str, int]
     columns: Mapping[str, str]
     kinds: Mapping[str, Kind]
@@ -110,12 +113,14 @@ def read_catalogue(path: Path = CATALOGUE_FILE) -> Catalogue:
     kinds = {name: _read_kind(name, entry, chart) for name, entry in content["kinds"].items()}
     steps = tuple(_read_step(entry, kinds) for entry in content["steps"])
     named = {**content["channels"], **content["budget_lines"]}
+    named["accumulated_fund"] = content["accumulated_fund"]
     for name, account in named.items():
         if account not in chart:
             raise BadCatalogue(f"kinds.toml: {name} names account {account}, not in the chart")
     return Catalogue(
         chart=chart,
         channels=content["channels"],
+        accumulated_fund=content["accumulated_fund"],
         budget_lines=content["budget_lines"],
         columns=content["columns"],
         kinds=kinds,
@@ -135,6 +140,7 @@ def _read_kind(name: str, entry: Mapping[str, Any], chart: Mapping[int, ChartAcc
         budget=tuple(_read_effect(name, text) for text in entry.get("budget", ())),
         status=entry.get("status", "posted"),
         is_open=entry.get("is_open", False),
+        is_final=entry.get("is_final", False),
         imported_as=entry.get("imported_as", ""),
     )
 

@@ -21,9 +21,11 @@ SELECT json_build_object(
         ) AS c
     ),
     'budget', (
-        SELECT json_build_object('appropriated', sum(appropriated)::text, 'committed', sum(committed)::text,
-            'paid', sum(paid)::text)
+        SELECT json_build_object('appropriated', coalesce(sum(appropriated), 0)::numeric(18, 2)::text,
+            'committed', coalesce(sum(committed), 0)::numeric(18, 2)::text,
+            'paid', coalesce(sum(paid), 0)::numeric(18, 2)::text)
         FROM ledger.budget_line WHERE unit = $1
+            AND fiscal_year = ledger.fiscal_year(ledger.next_period(b.closed_through))
     ),
     'waiting', (SELECT count(*) FROM ledger.workflow WHERE unit = $1 AND is_open)
 )::text
@@ -50,13 +52,13 @@ FROM (
 ) AS w JOIN ledger.document AS d ON d.unit = $1 AND d.document = w.document
 
 -- name: budget
--- The budget lines of a fiscal year (none asked: the year of the books) with what is left of each.
+-- The budget lines of a fiscal year (none asked: the year of the first open period) with what is left of each.
 SELECT json_build_object('unit', $1::int, 'fiscal_year', max(fiscal_year), 'lines', coalesce(json_agg(json_build_object(
     'budget_line', budget_line, 'account', account::text, 'appropriated', appropriated::text,
     'transferred', transferred::text, 'committed', committed::text, 'paid', paid::text,
     'remaining', (appropriated + transferred - committed - paid)::text) ORDER BY budget_line), '[]'))::text
 FROM ledger.budget_line WHERE unit = $1 AND fiscal_year = coalesce(
-    $2::smallint, (SELECT last_period / 100 + 543 FROM ledger.book WHERE unit = $1))
+    $2::smallint, (SELECT ledger.fiscal_year(ledger.next_period(closed_through)) FROM ledger.book WHERE unit = $1))
 
 -- name: payees
 -- Names among the unit's last 500 documents that contain the words asked for.
@@ -86,6 +88,8 @@ SELECT json_build_object(
     'period', ledger.period_text(d.period), 'date', d.date, 'key', d.key, 'gross', d.gross::text,
     'amount', d.amount::text, 'withholding_tax', d.withholding_tax::text, 'budget_line', d.budget_line,
     'to_line', d.to_line, 'party', d.party, 'note', d.note, 'reference', d.reference,
+    'reversed_by', (SELECT document FROM ledger.document
+        WHERE unit = $1 AND reference = $2 AND kind = 'reversal'),
     'status', coalesce(w.status, d.status), 'people', coalesce(w.people, ARRAY[d.prepared_by]),
     'lines', (
         SELECT coalesce(json_agg(json_build_object('account', account::text, 'debit', debit::text,
@@ -101,13 +105,61 @@ WHERE d.unit = $1 AND d.document = $2
 SELECT answer FROM ledger.request WHERE unit = $1 AND key = $2
 
 -- name: request_to_pay
--- What a payment needs of its request: all of it immutable, so reading first is safe.
+-- What the document of a step needs of its request: all of it immutable, so reading first is safe.
 SELECT d.amount::text AS amount, d.withholding_tax::text AS withholding_tax, d.budget_line, d.party,
-    l.account AS expense
+    l.account AS expense, d.fiscal_year
 FROM ledger.document AS d
 LEFT JOIN ledger.budget_line AS l ON l.unit = d.unit
     AND l.fiscal_year = d.fiscal_year AND l.budget_line = d.budget_line
 WHERE d.unit = $1 AND d.document = $2 AND d.kind = $3
+
+-- name: document_to_reverse
+-- What a reversal takes back: all of it immutable, so reading first is safe.
+SELECT d.kind, d.prepared_by, d.fiscal_year, d.gross::text AS gross, d.amount::text AS amount,
+    d.withholding_tax::text AS withholding_tax, d.budget_line, d.to_line, d.party, d.reference,
+    coalesce(array_agg(l.account ORDER BY l.position) FILTER (WHERE l.account IS NOT NULL), '{}') AS accounts,
+    coalesce(array_agg(l.debit::text ORDER BY l.position) FILTER (WHERE l.account IS NOT NULL), '{}') AS debits,
+    coalesce(array_agg(l.credit::text ORDER BY l.position) FILTER (WHERE l.account IS NOT NULL), '{}') AS credits
+FROM ledger.document AS d LEFT JOIN ledger.line AS l ON l.unit = $1 AND l.document = $2
+WHERE d.unit = $1 AND d.document = $2 GROUP BY d.unit, d.document
+
+-- name: income_to_close
+-- What stands on the accounts of revenue and expense (class 4 and 5) through a period, debit positive.
+SELECT account, sum(debit - credit) AS balance FROM ledger.balance
+WHERE unit = $1 AND period <= $2 AND account >= 4000000
+GROUP BY account HAVING sum(debit) <> sum(credit) ORDER BY account
+
+-- name: audit_trail
+-- The audit trail of a unit, computed anew (audit.sql); `first_broken` null: nothing was touched.
+SELECT json_build_object('unit', $1::int, 'entries', entry_count, 'head', head,
+    'is_whole', first_broken IS NULL, 'first_broken', first_broken)::text
+FROM ledger.audit_trail($1)
+
+-- name: consolidated_trial_balance
+-- Trial balance of a unit together with the units below it, and what each of them adds.
+WITH member AS (
+    SELECT unit FROM ledger.unit WHERE unit = $1 OR parent = $1
+), moved AS (
+    SELECT b.unit, b.account,
+        coalesce(sum(b.debit - b.credit) FILTER (WHERE b.period < $2), 0)::numeric(18, 2) AS opening,
+        coalesce(sum(b.debit) FILTER (WHERE b.period = $2), 0)::numeric(18, 2) AS debit,
+        coalesce(sum(b.credit) FILTER (WHERE b.period = $2), 0)::numeric(18, 2) AS credit
+    FROM member AS m JOIN ledger.balance AS b ON b.unit = m.unit
+    WHERE b.period <= $2 GROUP BY b.unit, b.account
+)
+SELECT json_build_object('unit', $1::int, 'period', ledger.period_text($2),
+    'accounts', (SELECT coalesce(json_agg(json_build_object(
+        'account', a.account::text, 'opening', a.opening::text, 'debit', a.debit::text,
+        'credit', a.credit::text, 'closing', (a.opening + a.debit - a.credit)::text) ORDER BY a.account), '[]')
+        FROM (SELECT account, sum(opening) AS opening, sum(debit) AS debit, sum(credit) AS credit
+            FROM moved GROUP BY account) AS a),
+    'units', (SELECT coalesce(json_agg(json_build_object('unit', u.unit, 'debit', u.debit::text,
+        'credit', u.credit::text, 'is_closed', u.is_closed) ORDER BY u.unit), '[]')
+        FROM (SELECT m.unit, coalesce(sum(v.debit), 0)::numeric(18, 2) AS debit,
+            coalesce(sum(v.credit), 0)::numeric(18, 2) AS credit,
+            bool_and(b.closed_through >= $2) AS is_closed
+            FROM member AS m JOIN ledger.book AS b ON b.unit = m.unit
+            LEFT JOIN moved AS v ON v.unit = m.unit GROUP BY m.unit) AS u))::text
 
 -- name: daily_cash
 -- Daily cash position: opening, receipts, payments and closing of every cash account on a day.
@@ -183,10 +235,23 @@ WHERE b.unit = $1 AND b.fiscal_year = $2
 -- name: closing_status
 -- Which units of a province have closed a period; for the provincial office.
 SELECT json_build_object('province', $1::smallint, 'period', ledger.period_text($2),
+    'as_of', to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
     'closed', count(*) FILTER (WHERE b.closed_through >= $2), 'open', count(*) FILTER (WHERE b.closed_through < $2),
     'units', coalesce(json_agg(json_build_object('unit', b.unit, 'status',
         CASE WHEN b.closed_through >= $2 THEN 'closed' ELSE 'open' END) ORDER BY b.unit), '[]'))::text
 FROM ledger.unit AS u JOIN ledger.book AS b ON b.unit = u.unit WHERE u.province = $1
+
+-- name: national_closing
+-- How many units of every province have closed a period; counted in the background (routes/oversight).
+SELECT json_build_object('period', ledger.period_text($1),
+    'closed', coalesce(sum(closed), 0), 'open', coalesce(sum(units - closed), 0),
+    'provinces', coalesce(json_agg(json_build_object('province', province, 'closed', closed,
+        'open', units - closed) ORDER BY province), '[]'),
+    'as_of', to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))::text
+FROM (
+    SELECT u.province, count(*) AS units, count(*) FILTER (WHERE b.closed_through >= $1) AS closed
+    FROM ledger.book AS b JOIN ledger.unit AS u ON u.unit = b.unit GROUP BY u.province
+) AS p
 
 -- name: books
 -- Complete books of units for one fiscal year, a row each; $1 units, $2 fiscal year, $3 cash accounts.
@@ -231,19 +296,44 @@ SELECT json_build_object('unit', b.unit,
         FROM ledger.budget_line AS l WHERE l.unit = b.unit AND l.fiscal_year = $2
     ),
     'periods', (
-        SELECT json_agg(json_build_object('period', ledger.period_text(p), 'status',
-            CASE WHEN p <= b.closed_through THEN 'closed' ELSE 'open' END) ORDER BY p)
+        SELECT coalesce(json_agg(json_build_object('period', ledger.period_text(p), 'status',
+            CASE WHEN p <= b.closed_through THEN 'closed' ELSE 'open' END) ORDER BY p), '[]')
         FROM unnest($4::int[]) AS p WHERE p BETWEEN b.first_period AND b.last_period
     ))::text
 FROM ledger.book AS b WHERE b.unit = ANY ($1) ORDER BY b.unit
 
--- name: books_csv
--- The lines of one unit's fiscal year as comma-separated text, header first.
-SELECT E'document,kind,number,period,date,account,debit,credit\n' || coalesce(string_agg(
-    concat_ws(',', d.document, d.kind, d.number, ledger.period_text(d.period), d.date, l.account, l.debit, l.credit),
-    E'\n' ORDER BY d.document, l.position), '')
-FROM ledger.document AS d JOIN ledger.line AS l ON l.unit = d.unit AND l.document = d.document
-WHERE d.unit = $1 AND d.fiscal_year = $2
+-- name: export_moment
+-- How many writes the books of a unit have answered: which moment an export shows.
+SELECT request_count FROM ledger.book WHERE unit = $1
+
+-- name: export_balances
+-- What stands on the accounts of a unit before a period, debit positive.
+SELECT account, sum(debit - credit) AS balance FROM ledger.balance
+WHERE unit = $1 AND period < $2 GROUP BY account HAVING sum(debit) <> sum(credit) ORDER BY account
+
+-- name: export_budget
+-- What is appropriated to the budget lines of a fiscal year, without what a file has not posted yet.
+SELECT budget_line, l.appropriated - coalesce(n.given, 0) AS appropriated
+FROM ledger.book AS b JOIN ledger.budget_line AS l ON l.unit = b.unit
+LEFT JOIN ledger.import_budget($1, b.import) AS n USING (fiscal_year, budget_line)
+WHERE b.unit = $1 AND fiscal_year = $2 AND l.appropriated > coalesce(n.given, 0) ORDER BY budget_line
+
+-- name: export_documents
+-- The documents of a fiscal year with their lines, in the order of their posting: budget transfers
+-- ($3 true) or all others. Void are a reversed document and its reversal.
+SELECT d.kind, d.fiscal_year, d.number, d.date, d.amount, d.withholding_tax, d.budget_line, d.to_line,
+    d.party, d.note, w.open_amount, l.accounts, l.debits, l.credits,
+    d.kind = 'reversal' OR EXISTS (SELECT FROM ledger.document AS v WHERE v.unit = $1
+        AND v.reference = d.document AND v.kind = 'reversal') AS is_void
+FROM ledger.document AS d
+LEFT JOIN ledger.workflow AS w ON w.unit = $1 AND w.document = d.document
+CROSS JOIN LATERAL (
+    SELECT coalesce(array_agg(account ORDER BY position), '{}') AS accounts,
+        coalesce(array_agg(debit ORDER BY position), '{}') AS debits,
+        coalesce(array_agg(credit ORDER BY position), '{}') AS credits
+    FROM ledger.line WHERE unit = $1 AND document = d.document
+) AS l
+WHERE d.unit = $1 AND d.fiscal_year = $2 AND (d.kind = 'budget_transfer') = $3 ORDER BY d.document
 
 -- name: receive_import
 -- Keep an uploaded file, or name the import that stands in its way: the same key, the same file, or
@@ -308,6 +398,95 @@ SELECT json_build_object('unit', unit, 'import', import, 'file_name', file_name,
     'rows', row_count, 'documents', document_count, 'documents_posted', posted_count,
     'problem_count', problem_count, 'problems', problems)::text
 FROM ledger.import WHERE unit = $1 AND import = $2
+
+-- name: take_bank_orders
+-- Take at most $1 orders whose time has come, for $2 seconds; orders whose worker died come back.
+WITH due AS MATERIALIZED (
+    SELECT unit, document FROM ledger.bank_order
+    WHERE state = 'waiting' AND next_at <= now() AND taken_until <= now()
+    ORDER BY next_at LIMIT $1 FOR UPDATE SKIP LOCKED
+)
+UPDATE ledger.bank_order AS o
+SET attempts = o.attempts + 1, taken_until = now() + make_interval(secs => $2)
+FROM due JOIN ledger.document AS d ON d.unit = due.unit AND d.document = due.document
+WHERE o.unit = due.unit AND o.document = due.document
+RETURNING o.unit, o.document, o.attempts, d.key, d.party AS payee,
+    (d.amount - d.withholding_tax)::text AS amount
+
+-- name: settle_bank_orders
+-- Write down what the bank said to orders, and when to ask again where it said nothing.
+UPDATE ledger.bank_order AS o
+SET state = a.state, bank_reference = a.reference, reason = a.reason,
+    next_at = now() + make_interval(secs => a.pause_s), taken_until = '-infinity'
+FROM unnest($1::int[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::float8[])
+    AS a (unit, document, state, reference, reason, pause_s)
+WHERE o.unit = a.unit AND o.document = a.document AND o.state = 'waiting'
+
+-- name: bank_orders
+-- The unit's last 50 e-payments and what the bank said to them, newest first.
+SELECT json_build_object('unit', $1::int, 'orders', coalesce(json_agg(json_build_object(
+    'document', o.document, 'number', d.number, 'date', d.date, 'payee', d.party,
+    'amount', (d.amount - d.withholding_tax)::text, 'state', o.state, 'attempts', o.attempts,
+    'bank_reference', o.bank_reference, 'reason', o.reason) ORDER BY o.document DESC), '[]'))::text
+FROM (
+    SELECT * FROM ledger.bank_order WHERE unit = $1 ORDER BY document DESC LIMIT 50
+) AS o JOIN ledger.document AS d ON d.unit = $1 AND d.document = o.document
+
+-- name: receive_statement
+-- Take the lines of a bank statement (bank.sql).
+SELECT outcome, answer FROM ledger.receive_statement($1, $2, $3::text::bytea, $4, $5)
+
+-- name: bank_reconciliation
+-- Books and bank at the end of a period: $2 period, $3 bank accounts, $4 its last day. What the bank
+-- does not have is judged by the documents that its lines name; a document and its reversal that both
+-- stand only in the books cancel out. Unexplained is what the bank moved in another amount.
+WITH open AS MATERIALIZED (
+    SELECT min(d.document) AS document, sum(l.debit - l.credit) AS amount
+    FROM ledger.line AS l JOIN ledger.document AS d ON d.unit = $1 AND d.document = l.document
+    WHERE l.unit = $1 AND l.account = ANY ($3) AND l.period <= $2 AND d.kind <> 'opening'
+        AND NOT EXISTS (SELECT FROM ledger.bank_entry AS e
+            WHERE e.unit = $1 AND e.document = l.document AND e.date <= $4)
+    GROUP BY CASE d.kind WHEN 'reversal' THEN d.reference ELSE d.document END
+    HAVING sum(l.debit - l.credit) <> 0
+), foreign_entry AS MATERIALIZED (
+    SELECT e.entry, e.date, e.amount, e.document, e.description FROM ledger.bank_entry AS e
+    WHERE e.unit = $1 AND e.date <= $4 AND NOT EXISTS (SELECT FROM ledger.line AS l
+        WHERE l.unit = $1 AND l.document = e.document AND l.account = ANY ($3) AND l.period <= $2)
+), total AS MATERIALIZED (
+    SELECT (SELECT coalesce(sum(debit - credit), 0) FROM ledger.balance
+            WHERE unit = $1 AND account = ANY ($3) AND period <= $2)::numeric(18, 2) AS book,
+        ((SELECT coalesce(sum(l.debit - l.credit), 0)
+            FROM ledger.document AS d JOIN ledger.line AS l ON l.unit = $1 AND l.document = d.document
+            WHERE d.unit = $1 AND d.kind = 'opening' AND l.account = ANY ($3) AND l.period <= $2)
+            + (SELECT coalesce(sum(amount), 0) FROM ledger.bank_entry
+            WHERE unit = $1 AND date <= $4))::numeric(18, 2) AS bank,
+        (SELECT coalesce(sum(amount), 0) FROM open)::numeric(18, 2) AS open,
+        (SELECT coalesce(sum(amount), 0) FROM foreign_entry)::numeric(18, 2) AS not_in_books
+), listed AS MATERIALIZED (
+    SELECT o.amount < 0 AS is_payment, json_build_object('count', count(*), 'total', sum(o.amount)::text,
+        'items', json_agg(json_build_object('document', d.document, 'kind', d.kind, 'number', d.number,
+            'date', d.date, 'party', d.party, 'note', d.note, 'amount', o.amount::text,
+            'state', (SELECT state FROM ledger.bank_order WHERE unit = $1 AND document = d.document))
+            ORDER BY d.document) FILTER (WHERE o.place <= 200)) AS part
+    FROM (SELECT *, row_number() OVER (PARTITION BY amount < 0 ORDER BY document) AS place FROM open) AS o
+    JOIN ledger.document AS d ON d.unit = $1 AND d.document = o.document
+    GROUP BY o.amount < 0
+)
+SELECT json_build_object('unit', $1::int, 'period', ledger.period_text($2),
+    'book_balance', t.book::text, 'statement_balance', t.bank::text,
+    'payments_outstanding', coalesce((SELECT part FROM listed WHERE is_payment),
+        '{"count":0,"total":"0.00","items":[]}'),
+    'deposits_in_transit', coalesce((SELECT part FROM listed WHERE NOT is_payment),
+        '{"count":0,"total":"0.00","items":[]}'),
+    'not_in_books', (
+        SELECT json_build_object('count', count(*), 'total', t.not_in_books::text, 'items', coalesce(
+            json_agg(json_build_object('entry', f.entry, 'date', f.date, 'amount', f.amount::text,
+                'document', f.document, 'description', f.description) ORDER BY f.place)
+                FILTER (WHERE f.place <= 200), '[]'))
+        FROM (SELECT *, row_number() OVER (ORDER BY date, entry) AS place FROM foreign_entry) AS f
+    ),
+    'unexplained', (t.book - t.bank - t.open + t.not_in_books)::text)::text
+FROM total AS t
 
 -- name: person
 -- The account of a citizen number (as keyed hash).

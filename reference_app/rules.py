@@ -8,9 +8,10 @@ function in schema.sql, under the lock that makes the judgement true.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +20,7 @@ from reference_app.problems import Problem
 
 MONEY = re.compile(r"(\d{1,13})\.(\d\d)", re.ASCII)  # numeric(18,2) holds 16 digits; sums need room
 PERIOD = re.compile(r"(2\d{3})-(0[1-9]|1[0-2])", re.ASCII)
+FISCAL_YEAR = re.compile(r"2[4-9]\d\d", re.ASCII)
 DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 TEXT_LENGTH_MAX = 200  # characters; names run to about 80 Thai characters (facts/domain.md 6.3)
 LINES_MAX = 200  # lines of one voucher
@@ -29,7 +31,8 @@ class Posting:
     """One item for the posting function; the fields are its columns, money as text.
 
     `period` is None when nothing is dated (a check, an approval, a close); `kind` is None when no
-    document is made. `reference` is the document that a step is taken on.
+    document is made. `reference` is the document that a step is taken on or that is reversed,
+    `workflow_of` the one whose state moves with it.
     """
 
     unit: int
@@ -46,6 +49,7 @@ class Posting:
     withholding_tax: str = "0"
     budget_line: str | None = None
     to_line: str | None = None
+    appropriated: str = "0"
     committed: str = "0"
     paid: str = "0"
     transferred: str = "0"
@@ -55,6 +59,7 @@ class Posting:
     is_open: bool = False
     reference: int | None = None
     reference_kind: str | None = None
+    workflow_of: int | None = None
     from_status: str | None = None
     to_status: str | None = None
     is_other_person: bool = False
@@ -63,6 +68,8 @@ class Posting:
     debits: list[str] | None = None
     credits: list[str] | None = None
     close_period: int | None = None
+    reopen_period: int | None = None
+    open_year: int | None = None
 
 
 def invalid(detail: str) -> Problem:
@@ -107,6 +114,13 @@ def fiscal_year_of(day: date) -> int:
     return day.year + 543 + (day.month >= 10)
 
 
+def fiscal_year(text: str | None) -> int:
+    """Read a fiscal year of the Buddhist era like 2569."""
+    if text is None or not FISCAL_YEAR.fullmatch(text):
+        raise invalid("fiscal_year: a year of the Buddhist era, like 2569")
+    return int(text)
+
+
 def _positive(value: object, name: str) -> int:
     satang = satang_of(value, name)
     if satang == 0:
@@ -147,6 +161,26 @@ FIELD_READERS: Mapping[str, Callable[[object, str], Any]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Original:
+    """A posted document that is to be reversed; money as text, nothing of it ever changes."""
+
+    document: int
+    kind: str
+    prepared_by: int
+    fiscal_year: int
+    gross: str
+    amount: str
+    withholding_tax: str
+    budget_line: str | None
+    to_line: str | None
+    party: str | None
+    reference: int | None
+    accounts: Sequence[int]
+    debits: Sequence[str]
+    credits: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GivenLine:
     """A line that the client wrote: account, debit and credit in satang, one of them zero."""
 
@@ -178,7 +212,7 @@ class Rules:
         self, posting: Posting, step: Step, reference: int, values: Mapping[str, Any]
     ) -> Posting:
         """Fill *posting* with *step* on *reference*; *values* are those of `step_values`."""
-        posting.reference = reference
+        posting.reference = posting.workflow_of = reference
         posting.reference_kind = step.of.name
         posting.from_status = step.from_status
         posting.to_status = step.to_status
@@ -186,19 +220,98 @@ class Rules:
         if step.makes is None:
             return posting
         posting.taken = money_text(values[step.takes])
-        return self._fill(posting, step.makes, values)
+        self._fill(posting, step.makes, values)
+        if step.makes.budget:
+            _keep_year(posting, values.get("fiscal_year", posting.fiscal_year))
+        return posting
 
     def step_values(self, step: Step, body: Mapping[str, Any]) -> dict[str, Any]:
         """Read the request body of a step; a step that makes no document has an empty body."""
         if step.makes is None:
-            if body:
+            if body != {}:
                 raise invalid(f"{step.name} has an empty body")
             return {}
         return self._read_fields(step.makes, body)
 
+    def reversal(self, posting: Posting, original: Original, body: Mapping[str, Any]) -> Posting:
+        """Fill *posting* with the document that takes *original* back: its lines with the sides
+        exchanged, its effects on the budget with the signs exchanged.
+
+        What a step made gives its amount back to the document that the step was taken on, which
+        returns to the state before; a document that waits for steps itself is taken back whole.
+        """
+        kind = self._catalogue.kinds.get(original.kind)
+        if kind is None or kind.is_final:
+            raise Problem("wrong-state", f"a document of kind {original.kind} is not reversed")
+        if original.prepared_by == posting.account:  # of a payment, too
+            raise Problem("forbidden-role", "the preparer of a document may not take this step")
+        reversing = self._catalogue.kinds["reversal"]
+        self._fill(posting, reversing, self._read_fields(reversing, body))
+        if kind.budget:
+            _keep_year(posting, original.fiscal_year)
+        posting.reference, posting.reference_kind = original.document, kind.name
+        posting.is_other_person = True
+        posting.gross, posting.amount = original.gross, original.amount
+        posting.withholding_tax = original.withholding_tax
+        posting.party = original.party
+        if original.accounts:
+            posting.accounts = list(original.accounts)
+            posting.debits, posting.credits = list(original.credits), list(original.debits)
+        posting.budget_line, posting.to_line = original.budget_line, None
+        if original.to_line is not None:
+            posting.budget_line, posting.to_line = original.to_line, original.budget_line
+            posting.transferred = f"-{original.amount}"
+        else:
+            for effect in kind.budget:
+                sign = "-" if effect.sign > 0 else ""
+                setattr(posting, effect.column, f"{sign}{original.amount}")
+        made_by = next((step for step in self._catalogue.steps if step.makes is kind), None)
+        if made_by is not None:
+            posting.workflow_of, posting.to_status = original.reference, made_by.from_status
+            posting.taken = f"-{original.amount}"
+        elif kind.is_open:
+            posting.workflow_of, posting.to_status = original.document, "reversed"
+            posting.taken = original.amount
+        return posting
+
     def close(self, posting: Posting, period: int) -> Posting:
         """Fill *posting* with the closing of *period*."""
         posting.close_period = period
+        return posting
+
+    def reopen(self, posting: Posting, period: int, body: Mapping[str, Any]) -> Posting:
+        """Fill *posting* with the reopening of *period*, dated within it."""
+        kind = self._catalogue.kinds["period_reopening"]
+        self._fill(posting, kind, self._read_fields(kind, body))
+        if posting.period != period:
+            raise invalid("date: must lie in the period that is opened again")
+        posting.reopen_period = period
+        return posting
+
+    def close_year(
+        self, posting: Posting, year: int, income: Iterable[tuple[int, Decimal]]
+    ) -> Posting:
+        """Fill *posting* with the close of fiscal *year* (BE) on 30 September.
+
+        *income* is (account, balance in baht, debit positive) of every account of revenue and
+        expense; the document empties them into the accumulated fund and closes the last period.
+        """
+        day = date(year - 543, 9, 30)
+        self._fill(posting, self._catalogue.kinds["year_close"], {"date": day})
+        moved = [(account, -int(balance * 100)) for account, balance in income if balance]
+        if surplus := -sum(satang for _, satang in moved):
+            moved.append((self._catalogue.accumulated_fund, surplus))
+        posting.close_period = posting.period
+        if moved:
+            posting.gross = money_text(sum(max(satang, 0) for _, satang in moved))
+            posting.accounts = [account for account, _ in moved]
+            posting.debits = [money_text(max(satang, 0)) for _, satang in moved]
+            posting.credits = [money_text(max(-satang, 0)) for _, satang in moved]
+        return posting
+
+    def open_year(self, posting: Posting, year: int) -> Posting:
+        """Fill *posting* with the opening of the books of fiscal *year* (BE)."""
+        posting.open_year = year
         return posting
 
     def _read_fields(self, kind: Kind, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -289,6 +402,12 @@ class Rules:
         posting.accounts = [line[0] for line in lines]
         posting.debits = [money_text(line[1]) for line in lines]
         posting.credits = [money_text(line[2]) for line in lines]
+
+
+def _keep_year(posting: Posting, year: int) -> None:
+    """Refuse to move in one year what the budget of another holds."""
+    if posting.fiscal_year != year:
+        raise invalid(f"date: must lie in fiscal year {year}, as its budget does")
 
 
 def _fill_budget(posting: Posting, kind: Kind, values: Mapping[str, Any]) -> None:

@@ -22,6 +22,7 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8080
     provider_url: str = ""
+    bank_url: str = ""
     client_id: str = "ledger"
     client_secret: str = ""
     session_key: bytes = b""

@@ -78,7 +78,7 @@ def _csv_rows(content: bytes) -> Iterator[Row]:
     reader = csv.reader(StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
         for cells in reader:
-            shown = (FORMULA if cell.startswith("=") else cell.strip() for cell in cells)
+            shown = (FORMULA if cell.startswith("=") else _plain(cell) for cell in cells)
             yield Row("", reader.line_num, tuple(shown))
     except csv.Error as error:
         raise Unreadable("broken-csv", row=reader.line_num, value=str(error)) from error
@@ -127,8 +127,13 @@ def _sheet_rows(sheet: Any) -> Iterator[Row]:
     for number, cells in enumerate(sheet.iter_rows(max_col=COLUMNS_MAX), start=1):
         values = (FORMULA if cell.data_type == "f" else cell.value for cell in cells)
         yield Row(
-            sheet.title, number, tuple(v.strip() if isinstance(v, str) else v for v in values)
+            sheet.title, number, tuple(_plain(v) if isinstance(v, str) else v for v in values)
         )
+
+
+def _plain(cell: str) -> str:
+    """Read a text; behind an apostrophe, as in Excel, it is exactly what stands there."""
+    return cell[1:] if cell.startswith("'") else cell.strip()
 
 
 def _refuse_dangerous(parts: ZipFile) -> None:

@@ -24,7 +24,7 @@ from reference_app.problems import Problem
 from reference_app.settings import Settings
 
 SCHEMA_FILE = Path(__file__).with_name("schema.sql")
-SCHEMA_FILES = (SCHEMA_FILE, *map(SCHEMA_FILE.with_name, ("imports.sql", "audit.sql")))
+SCHEMA_FILES = (SCHEMA_FILE, *map(SCHEMA_FILE.with_name, ("imports.sql", "bank.sql", "audit.sql")))
 QUERIES_FILE = Path(__file__).with_name("queries.sql")
 READ_PAUSES_S: Final = (
     0.05,
@@ -141,6 +141,10 @@ class Storage:
         rows = await self.rows(name, *arguments)
         return rows[0][0] if rows else None
 
+    async def one(self, name: str, *arguments: object) -> str:
+        """Return the one value of a read that always has one."""
+        return str((await self.rows(name, *arguments))[0][0])
+
     async def rows(self, name: str, *arguments: object) -> Sequence[Any]:
         """Return the rows of a read; again after a lost connection, then the problem `shed`."""
         settings, query = self._settings, self.queries[name]
@@ -194,7 +198,10 @@ class Storage:
             return await self._write(connection, "post", units, batch)
 
     async def work(self, name: str, *arguments: object) -> Sequence[Any]:
-        """Send one statement of an import. Raises `NotExecuted`, `Rejected` or `Uncertain`."""
+        """Send one statement of the work behind people: imports, orders to the bank.
+
+        Raises `NotExecuted`, `Rejected` or `Uncertain`.
+        """
         connection = await self._acquire(self._importers)
         try:
             return await self._write(connection, name, *arguments)

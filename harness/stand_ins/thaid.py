@@ -14,20 +14,20 @@ import argparse
 import asyncio
 import hmac
 import secrets
-import signal
-import sys
 from base64 import b64decode
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field
 from time import monotonic, time
 from typing import Any, Final
 from urllib.parse import unquote, urlencode
 
 import jwt
-import orjson
 from aiohttp import web
 from aiohttp.typedefs import Handler
 from cryptography.hazmat.primitives.asymmetric import ec
+
+from harness.stand_ins import serving
+from harness.stand_ins.serving import json_answer, refuse
 
 AUTHORIZE_PATH: Final = "/api/v2/oauth2/auth/"
 TOKEN_PATH: Final = "/api/v2/oauth2/token/"
@@ -143,9 +143,9 @@ def make_app(provider: Thaid) -> web.Application:
     async def turnstile(request: web.Request, handler: Handler) -> web.StreamResponse:
         if not request.path.startswith("/control"):
             if provider.knobs.outage:
-                return _refuse(503, "temporarily_unavailable", "outage")
+                return refuse(503, "temporarily_unavailable", "outage")
             if request.path in (AUTHORIZE_PATH, TOKEN_PATH) and provider.is_over_rate():
-                return _refuse(429, "slow_down", "too many verifications")
+                return refuse(429, "slow_down", "too many verifications")
         return await handler(request)
 
     app = web.Application(middlewares=[turnstile])
@@ -155,7 +155,7 @@ def make_app(provider: Thaid) -> web.Application:
             web.get(KEYS_PATH, _keys(provider)),
             web.get(AUTHORIZE_PATH, _authorize(provider)),
             web.post(TOKEN_PATH, _token(provider)),
-            web.post("/control/knobs", _control(provider)),
+            web.post("/control/knobs", serving.knob_turner(provider)),
             web.post("/control/rotate-keys", _rotate(provider)),
         ]
     )
@@ -164,7 +164,7 @@ def make_app(provider: Thaid) -> web.Application:
 
 def _discovery(provider: Thaid) -> Handler:
     async def discovery(_request: web.Request) -> web.StreamResponse:
-        return _json(
+        return json_answer(
             {
                 "issuer": provider.issuer,
                 "authorization_endpoint": provider.issuer + AUTHORIZE_PATH,
@@ -187,7 +187,7 @@ def _discovery(provider: Thaid) -> Handler:
 
 def _keys(provider: Thaid) -> Handler:
     async def keys(_request: web.Request) -> web.StreamResponse:
-        return _json({"keys": [key.public_jwk() for key in provider.keys]})
+        return json_answer({"keys": [key.public_jwk() for key in provider.keys]})
 
     return keys
 
@@ -197,13 +197,13 @@ def _authorize(provider: Thaid) -> Handler:
         query = request.query
         redirect_uri = query.get("redirect_uri", "")
         if query.get("client_id") != provider.client.client_id:
-            return _refuse(400, "unauthorized_client", "client_id")
+            return refuse(400, "unauthorized_client", "client_id")
         if not redirect_uri.startswith(("http://", "https://")):
-            return _refuse(400, "invalid_request", "redirect_uri")
+            return refuse(400, "invalid_request", "redirect_uri")
         if query.get("response_type") != "code" or not query.get("state"):
-            return _refuse(400, "invalid_request", "response_type must be code; state is needed")
+            return refuse(400, "invalid_request", "response_type must be code; state is needed")
         if not is_pid(query.get("login_hint", "")):
-            return _refuse(400, "invalid_request", "login_hint must be a citizen number")
+            return refuse(400, "invalid_request", "login_hint must be a citizen number")
         if provider.knobs.human_delay_ms:
             await asyncio.sleep(provider.knobs.human_delay_ms / 1000)
         code = secrets.token_urlsafe(16)
@@ -225,16 +225,16 @@ def _token(provider: Thaid) -> Handler:
     async def token(request: web.Request) -> web.StreamResponse:
         form = await request.post()
         if not _is_client(provider.client, request.headers.get("Authorization", ""), form):
-            return _refuse(401, "invalid_client", "client_id or client_secret")
+            return refuse(401, "invalid_client", "client_id or client_secret")
         if form.get("grant_type") != "authorization_code":
-            return _refuse(400, "unsupported_grant_type", "only authorization_code")
+            return refuse(400, "unsupported_grant_type", "only authorization_code")
         if provider.knobs.token_delay_ms:
             await asyncio.sleep(provider.knobs.token_delay_ms / 1000)
         grant = provider.codes.pop(str(form.get("code")), None)
         if grant is None or grant.expires_at < monotonic():
-            return _refuse(400, "invalid_grant", "the code is unknown, used or expired")
+            return refuse(400, "invalid_grant", "the code is unknown, used or expired")
         if form.get("redirect_uri") != grant.redirect_uri:
-            return _refuse(400, "invalid_grant", "redirect_uri is another than before")
+            return refuse(400, "invalid_grant", "redirect_uri is another than before")
         now = int(time())
         claims = {
             "iss": provider.issuer,
@@ -253,7 +253,7 @@ def _token(provider: Thaid) -> Handler:
             "scope": "openid pid",
             "id_token": provider.sign(provider.keys[-1], claims),
         }
-        return _json(answer)
+        return json_answer(answer)
 
     return token
 
@@ -273,57 +273,17 @@ def _is_client(client: Client, authorization: str, form: Mapping[str, Any]) -> b
     )
 
 
-def _control(provider: Thaid) -> Handler:
-    types = {knob.name: type(getattr(Knobs(), knob.name)) for knob in fields(Knobs)}
-
-    async def control(request: web.Request) -> web.StreamResponse:
-        changes = orjson.loads(await request.read())
-        for name, value in changes.items():
-            if name not in types:
-                return _refuse(400, "unknown_knob", f"{name}; known: {', '.join(types)}")
-            changes[name] = types[name](value)
-        provider.knobs = replace(provider.knobs, **changes)
-        return _json({knob: getattr(provider.knobs, knob) for knob in types})
-
-    return control
-
-
 def _rotate(provider: Thaid) -> Handler:
     async def rotate(_request: web.Request) -> web.StreamResponse:
-        return _json({"kid": provider.rotate()})
+        return json_answer({"kid": provider.rotate()})
 
     return rotate
 
 
-def _json(content: Mapping[str, Any], status: int = 200) -> web.Response:
-    return web.Response(body=orjson.dumps(content), status=status, content_type="application/json")
-
-
-def _refuse(status: int, error: str, description: str) -> web.Response:
-    response = _json({"error": error, "error_description": description}, status=status)
-    if status in (429, 503):
-        response.headers["Retry-After"] = "1"
-    return response
-
-
 async def start(provider: Thaid, *, host: str = "127.0.0.1", port: int = 0) -> web.AppRunner:
     """Listen and set the issuer to the real address; the caller cleans the runner up."""
-    runner = web.AppRunner(make_app(provider), access_log=None)
-    await runner.setup()
-    site = web.TCPSite(runner, host, port)
-    await site.start()
-    provider.issuer = f"http://{host}:{runner.addresses[0][1]}"
+    runner, provider.issuer = await serving.listen(make_app(provider), host, port)
     return runner
-
-
-async def _serve(provider: Thaid, host: str, port: int) -> None:
-    stop = asyncio.Event()
-    for signal_number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(signal_number, stop.set)
-    runner = await start(provider, host=host, port=port)
-    print(orjson.dumps({"url": provider.issuer}).decode(), flush=True)
-    await stop.wait()
-    await runner.cleanup()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -345,14 +305,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         outage=options.outage,
     )
     client = Client(client_id=options.client_id, client_secret=options.client_secret)
-    try:
-        asyncio.run(_serve(Thaid(client=client, knobs=knobs), options.host, options.port))
-    except OSError as error:
-        print(
-            f"thaid: port {options.port}: {error.strerror}; choose another --port", file=sys.stderr
-        )
-        return 3
-    return 0
+    provider = Thaid(client=client, knobs=knobs)
+
+    async def begin() -> tuple[web.AppRunner, str]:
+        return await start(provider, host=options.host, port=options.port), provider.issuer
+
+    return serving.serve("thaid", options.port, begin)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The reference ledger on this machine: database, identity provider, application workers.
+"""The reference ledger on this machine: database, identity provider, bank, application workers.
 
 Started from nothing in a temporary folder, filled with the population, watched over, and removed.
 Before the load any failure is `BadSetup` with the last words of the part that failed.
@@ -30,7 +30,8 @@ from scenarios.journeys.backlog import months_of_backlog
 from scenarios.population import Population, write_accounts_csv, write_units_csv
 
 FILL_LIMIT_S: Final = 120.0
-PROVIDER_LIMIT_S: Final = 20.0
+HISTORY_LIMIT_S: Final = 600.0  # a month of the whole country takes two to four minutes
+STAND_IN_LIMIT_S: Final = 20.0
 # A worker holds eight connections and replaces lost ones before the server has noticed the loss.
 CONNECTIONS_PER_WORKER: Final = 16
 CONNECTIONS_SPARE: Final = 40  # the fill, the probes, a person with psql
@@ -45,6 +46,7 @@ class EmbeddedTarget:
     postgres: EmbeddedPostgres
     provider: Child
     provider_url: str
+    bank: Child
     workers: Workers
     port_holder: socket.socket
     sessions_csv: Path
@@ -106,8 +108,9 @@ class EmbeddedTarget:
         """Return why the target can no longer be run, or an empty string."""
         if self.workers.lost:
             return self.workers.lost
-        if self.provider.poll() is not None:
-            return f"the identity provider's stand-in ended: {self.provider.tail()}"
+        for stand_in in (self.provider, self.bank):
+            if stand_in.poll() is not None:
+                return f"the {stand_in.name} ended: {stand_in.tail()}"
         return ""
 
     def stop(self) -> None:
@@ -118,6 +121,7 @@ class EmbeddedTarget:
         try:
             self.workers.stop()
             self.provider.stop(grace_s=1.0)
+            self.bank.stop(grace_s=1.0)
             self.postgres.stop()
         finally:
             self.port_holder.close()
@@ -128,13 +132,15 @@ class EmbeddedTarget:
 class EmbeddedOptions:
     """What to start: *defects* is LEDGER_DEFECTS' own form, *port* 0 means any free one.
 
-    With *has_backlog* the books are open from the beginning of the fiscal year.
+    With *has_backlog* the books are open from the beginning of the fiscal year; *history_months* of
+    documents stand in them before the open months.
     """
 
     population: Population
     business_date: str
     workers: int
     has_backlog: bool = False
+    history_months: int = 0
     logs: Path | None = None
     defects: str = ""
     port: int = 0
@@ -171,10 +177,12 @@ def _start_parts(
 ) -> EmbeddedTarget:
     logs = options.logs or workplace.path / "logs"
     logs.mkdir(exist_ok=True)
-    say("starting PostgreSQL and the identity provider's stand-in")
+    say("starting PostgreSQL and the stand-ins of identity provider and bank")
     secret = secrets.token_hex(16)
     provider = _start_provider(logs, secret)
     undo.append(lambda: provider.stop(grace_s=1.0))
+    bank = _start_bank(logs, options.business_date)
+    undo.append(lambda: bank.stop(grace_s=1.0))
     postgres = EmbeddedPostgres(
         folder=workplace.path / "db",
         log=logs / "postgres.log",
@@ -182,13 +190,14 @@ def _start_parts(
     )
     undo.append(postgres.stop)
     postgres.create()
-    provider_url = _await_provider(provider)
+    provider_url, bank_url = _await_url(provider), _await_url(bank)
     port = port_holder.getsockname()[1]
     environment = {
         "LEDGER_DATABASE_URL": postgres.owner_dsn,
         "LEDGER_HOST": HOST,
         "LEDGER_PORT": str(port),
         "LEDGER_PROVIDER_URL": provider_url,
+        "LEDGER_BANK_URL": bank_url,
         "LEDGER_CLIENT_ID": CLIENT_ID,
         "LEDGER_CLIENT_SECRET": secret,
         "LEDGER_SESSION_KEY": secrets.token_hex(32),
@@ -213,7 +222,7 @@ def _start_parts(
     undo.append(workers.stop)
     workers.start()
     return EmbeddedTarget(
-        workplace, postgres, provider, provider_url, workers, port_holder, sessions_csv
+        workplace, postgres, provider, provider_url, bank, workers, port_holder, sessions_csv
     )
 
 
@@ -226,15 +235,23 @@ def _start_provider(logs: Path, secret: str) -> Child:
     )  # fmt: skip
 
 
-def _await_provider(provider: Child) -> str:
-    """Wait for the one JSON line that the stand-in prints when it is ready; its URL."""
-    limit = time.monotonic() + PROVIDER_LIMIT_S
-    while time.monotonic() < limit and provider.poll() is None:
-        for line in provider.log.read_bytes().splitlines():
+def _start_bank(logs: Path, business_date: str) -> Child:
+    return start_child(
+        (sys.executable, "-m", "harness.stand_ins.bank", "--port", "0", "--date", business_date),
+        name="bank's stand-in",
+        log=logs / "bank.log",
+    )
+
+
+def _await_url(stand_in: Child) -> str:
+    """Wait for the one JSON line that a stand-in prints when it is ready; its URL."""
+    limit = time.monotonic() + STAND_IN_LIMIT_S
+    while time.monotonic() < limit and stand_in.poll() is None:
+        for line in stand_in.log.read_bytes().splitlines():
             with suppress(orjson.JSONDecodeError, KeyError, TypeError):
                 return str(orjson.loads(line)["url"])
         time.sleep(0.02)
-    raise _not_started(f"it is not ready; it wrote: {provider.tail()}", provider.name)
+    raise _not_started(f"it is not ready; it wrote: {stand_in.tail()}", stand_in.name)
 
 
 def _fill(
@@ -249,11 +266,12 @@ def _fill(
         (sys.executable, "-m", "reference_app", "fill",
          "--units", str(units_csv), "--accounts", str(accounts_csv),
          "--sessions-out", str(sessions_csv), "--business-date", options.business_date,
-         *(backlog if options.has_backlog else ())),
+         *(backlog if options.has_backlog else ()), "--history", str(options.history_months)),
         name="fill", log=logs / "fill.log",
         environment={**environment, "LEDGER_WORKER_NAME": "fill"},
     )  # fmt: skip
-    run_to_end(fill, timeout_s=FILL_LIMIT_S, mend="read its log, or try a smaller --scale")
+    limit_s = FILL_LIMIT_S + HISTORY_LIMIT_S * options.history_months
+    run_to_end(fill, timeout_s=limit_s, mend="read its log, or try a smaller --scale")
     return sessions_csv
 
 

@@ -41,7 +41,8 @@ FROM edited AS e WHERE b.unit = $1 AND b.period = e.period AND b.account = e.acc
 
 NO_IMMUTABILITY = """
 ALTER TABLE ledger.line DISABLE TRIGGER line_is_immutable;
-ALTER TABLE ledger.document DISABLE TRIGGER document_is_immutable
+ALTER TABLE ledger.document DISABLE TRIGGER document_is_immutable;
+ALTER TABLE ledger.balance DISABLE TRIGGER balance_is_of_lines
 """
 
 

@@ -11,7 +11,7 @@ from reference_app.problems import BadSettings
 if TYPE_CHECKING:
     from reference_app.app import Ledger
 
-NEXT = "        done := item.place;\n"
+NEXT = "AND place BETWEEN first AND done;\n    SELECT format"
 TAKEN = "state = CASE state WHEN 'received' THEN 'checking' ELSE state END"
 
 
@@ -20,10 +20,10 @@ async def _lose_documents(ledger: Ledger, dose: float) -> None:
     if NEXT not in source:
         raise BadSettings(f"defects: imports.sql no longer holds {NEXT!r}")
     one_in = max(1, round(1 / dose)) if dose else 2**31 - 1
-    skip = f"        CONTINUE WHEN item.place % {one_in} = {one_in // 2};\n"
+    fewer = NEXT.replace(";", f" AND place % {one_in} <> {one_in // 2};")
     async with ledger.storage.poster() as connection, connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock($1)", INSTALL_LOCK)
-        await connection.execute(source.replace(NEXT, NEXT + skip))
+        await connection.execute(source.replace(NEXT, fewer))
     ledger.storage.queries["post_import"] = (
         "/* post_import */ SELECT ledger.post_import_with_defects($1, $2, $3)"
     )

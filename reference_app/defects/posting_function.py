@@ -2,11 +2,12 @@
 
 They are put together as `ledger.post_with_defects` beside the healthy function, which stays as it
 is; this worker then calls the other one. A phrase that schema.sql no longer holds stops the start.
+What the database itself would refuse is switched off in place; the next fill makes it anew.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from reference_app.defects.defect import Defect
@@ -20,18 +21,16 @@ END = "\nEND $$;\n"
 INSTALL_LOCK = 20_250_700  # any number of our own: workers that start together take turns
 Change = tuple[str, str]
 
-# What the database itself would refuse has to be switched off; the next fill makes it anew.
-NO_LINE_CHECK = "ALTER TABLE ledger.line DISABLE TRIGGER line_balances"
+NO_CHECK: Change = ("IF EXISTS (", "IF false AND EXISTS (")
 NO_BUDGET_CHECK = "ALTER TABLE ledger.budget_line DROP CONSTRAINT IF EXISTS budget_never_negative"
 
 
-def _exchange(*changes: Change, statement: str = "") -> Callable[[Ledger, float], Awaitable[None]]:
+def _exchange(
+    *changes: Change, triggers: Mapping[str, Sequence[Change]] | None = None, statement: str = ""
+) -> Callable[[Ledger, float], Awaitable[None]]:
     async def install(ledger: Ledger, dose: float) -> None:
         source = ledger.posting_source or function_source("post")
-        for old, new in changes:
-            if old not in source and new not in source:
-                raise BadSettings(f"defects: schema.sql no longer holds {old!r}")
-            source = source.replace(old, new.replace("DOSE", f"{dose:.10f}"))
+        source = _exchanged(source, changes, dose)
         ledger.posting_source = source
         ledger.storage.queries["post"] = (
             "/* post */ SELECT place, outcome, answer FROM ledger.post_with_defects($1, $2)"
@@ -39,19 +38,30 @@ def _exchange(*changes: Change, statement: str = "") -> Callable[[Ledger, float]
         async with ledger.storage.poster() as connection, connection.transaction():
             await connection.execute("SELECT pg_advisory_xact_lock($1)", INSTALL_LOCK)
             await connection.execute(source)
+            for name, trigger_changes in (triggers or {}).items():
+                trigger = function_source(name, suffix="")
+                await connection.execute(_exchanged(trigger, trigger_changes, dose))
             if statement:
                 await connection.execute(statement)
 
     return install
 
 
-def function_source(name: str) -> str:
-    """Return the statement that makes the function `ledger.NAME` anew as NAME_with_defects."""
+def _exchanged(source: str, changes: Iterable[Change], dose: float) -> str:
+    for old, new in changes:
+        if old not in source and new not in source:
+            raise BadSettings(f"defects: schema.sql no longer holds {old!r}")
+        source = source.replace(old, new.replace("DOSE", f"{dose:.10f}"))
+    return source
+
+
+def function_source(name: str, suffix: str = "_with_defects") -> str:
+    """Return the statement that makes the function `ledger.NAME` anew as NAME + *suffix*."""
     text = "".join(path.read_text(encoding="utf-8") for path in SCHEMA_FILES)
     head = f"CREATE FUNCTION ledger.{name}("
     begin = text.index(head)
     source = text[begin : text.index(END, begin) + len(END)]
-    return source.replace(head, f"CREATE OR REPLACE FUNCTION ledger.{name}_with_defects(")
+    return source.replace(head, f"CREATE OR REPLACE FUNCTION ledger.{name}{suffix}(")
 
 
 POSTING_FUNCTION_DEFECTS = (
@@ -78,7 +88,7 @@ POSTING_FUNCTION_DEFECTS = (
                 "l.account, l.debit,\n"
                 "            l.credit - (l.credit > 0.01 AND random() < DOSE)::int * 0.01\n",
             ),
-            statement=NO_LINE_CHECK,
+            triggers={"balance_new_lines": [NO_CHECK]},
         ),
     ),
     Defect(
@@ -90,7 +100,7 @@ POSTING_FUNCTION_DEFECTS = (
                 "WHEN i.period <= b.closed_through THEN",
                 "WHEN i.period <= b.closed_through AND random() >= DOSE THEN",
             ),
-            statement=NO_LINE_CHECK,
+            triggers={"balance_new_lines": [NO_CHECK], "check_new_documents": [NO_CHECK]},
         ),
     ),
     Defect(
@@ -99,9 +109,10 @@ POSTING_FUNCTION_DEFECTS = (
         text="leaves a gap in the numbers",
         install=_exchange(
             (
-                "last_number = c.last_number + 1\n",
-                "last_number = c.last_number + 1 + (random() < DOSE)::int\n",
+                "last_number = c.last_number + excluded.last_number\n",
+                "last_number = c.last_number + excluded.last_number + (random() < DOSE)::int\n",
             ),
+            triggers={"check_new_documents": [NO_CHECK]},
         ),
     ),
     Defect(
@@ -110,8 +121,8 @@ POSTING_FUNCTION_DEFECTS = (
         text="lets a budget line be overspent",
         install=_exchange(
             (
-                "- i.transferred THEN 'budget-exceeded'",
-                "- i.transferred AND random() >= DOSE THEN 'budget-exceeded'",
+                "- i.appropriated THEN 'budget-exceeded'",
+                "- i.appropriated AND random() >= DOSE THEN 'budget-exceeded'",
             ),
             statement=NO_BUDGET_CHECK,
         ),
@@ -121,10 +132,15 @@ POSTING_FUNCTION_DEFECTS = (
         dose=0.001,
         text="lets the trial balance drift from the lines by one satang",
         install=_exchange(
-            (
-                "account, sum(debit), sum(credit) FROM",
-                "account, sum(debit), sum(credit) + (random() < DOSE)::int * 0.01 FROM",
-            ),
+            triggers={
+                "balance_new_lines": [
+                    NO_CHECK,
+                    (
+                        "account, sum(debit), sum(credit) FROM",
+                        "account, sum(debit), sum(credit) + (random() < DOSE)::int * 0.01 FROM",
+                    ),
+                ]
+            },
         ),
     ),
 )

@@ -2,12 +2,14 @@
 
 A province is read and sent in portions of units, so neither side ever holds it and no transaction
 stays open; the books of one unit are one statement, hence one moment. The chart of accounts comes
-with the first unit. Few exports run at once: they share the connections of the reads.
+with the first unit. Few exports run at once: they share the connections of the reads. Books as a
+file to work on by hand and to import again are not written here (`exports`).
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
@@ -15,21 +17,23 @@ import orjson
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from reference_app.exports import CONTENT_TYPES, Exports
 from reference_app.problems import Problem
-from reference_app.routes.reports import fiscal_year
 from reference_app.routes.requests import json_response, number_of, unit_of
+from reference_app.rules import fiscal_year, invalid
 
 if TYPE_CHECKING:
     from reference_app.app import Ledger
 
 EXPORTS_MAX: Final = 2
 UNITS_PER_READ: Final = 50
+PART: Final = re.compile(r"\d{1,3}", re.ASCII)
 
 
 def routes(ledger: Ledger) -> Iterable[web.RouteDef]:
-    """Return the routes of complete books."""
-    yield web.get("/units/{unit}/books", _unit_books(ledger))
-    yield web.get("/provinces/{province}/books", _province_books(ledger))
+    """Return the routes of complete books; what is streamed has no answer without a body."""
+    yield web.get("/units/{unit}/books", _unit_books(ledger), allow_head=False)
+    yield web.get("/provinces/{province}/books", _province_books(ledger), allow_head=False)
 
 
 def _parameters(ledger: Ledger, request: web.Request) -> tuple[int, list[int], list[int]]:
@@ -57,15 +61,18 @@ def _with_chart(text: str, chart: bytes) -> str:
 
 def _unit_books(ledger: Ledger) -> Handler:
     chart = _chart(ledger)
+    exports = Exports(ledger.settings)
 
     async def unit_books(request: web.Request) -> web.StreamResponse:
         session = ledger.tokens.session_of(request.headers.get("Authorization"))
         unit = unit_of(request)
         ledger.access.read(session, unit)
         year_be, cash, periods = _parameters(ledger, request)
-        if request.query.get("format") == "csv":
-            content = await ledger.storage.text("books_csv", unit, year_be)
-            return web.Response(text=content, content_type="text/csv", charset="utf-8")
+        form, part = request.query.get("format", "json"), request.query.get("part", "0")
+        if form not in ("json", *CONTENT_TYPES) or not PART.fullmatch(part):
+            raise invalid("format: json, csv or xlsx; part: a number, at most 999")
+        if form != "json":
+            return await exports.send(request, unit=unit, year=year_be, form=form, part=int(part))
         text = await ledger.storage.text("books", [unit], year_be, cash, periods)
         if text is None:
             raise Problem("not-found", "there are no books of this unit")

@@ -91,7 +91,9 @@ async def _read_file(request: web.Request) -> tuple[str, bytes]:
                 raise invalid("the form has one part, file")
     except TimeoutError as error:
         raise invalid(f"the file did not arrive within {UPLOAD_LIMIT_S:g} s") from error
-    except (ValueError, KeyError, AssertionError, RuntimeError) as error:
+    except (
+        ValueError, KeyError, AssertionError, RuntimeError, web.RequestPayloadError
+    ) as error:  # fmt: skip
         raise invalid("the form is not sound") from error
     return name, content
 

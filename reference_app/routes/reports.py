@@ -6,7 +6,7 @@ Every query answers with finished JSON text, so one handler serves them all.
 from __future__ import annotations
 
 from calendar import monthrange
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from datetime import date
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -16,39 +16,50 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from reference_app.problems import Problem
-from reference_app.routes.requests import json_response, number_of, unit_of
-from reference_app.rules import day_of, fiscal_year_of, invalid, period_of
+from reference_app.routes.requests import counted_of, json_response, number_of, unit_of
+from reference_app.rules import day_of, fiscal_year, fiscal_year_of, invalid, period_of
 
 if TYPE_CHECKING:
     from reference_app.app import Ledger
 
 Arguments = Callable[[web.Request], tuple[object, ...]]
-PAGE_MAX = 200
+PAGE, PAGE_MAX = 50, 200
 DOCUMENT_MAX = 2**62
 
 
 def routes(ledger: Ledger) -> Iterable[web.RouteDef]:
     """Return the read routes; `{document}` comes after the fixed words that could stand there."""
     cash = sorted(code for code, entry in ledger.catalogue.chart.items() if entry.is_cash)
+    bank = [ledger.catalogue.channels["bank"]]
+    kinds = {"opening", *ledger.catalogue.kinds}
     table: tuple[tuple[str, str, Arguments], ...] = (
         ("overview", "overview", lambda _: (cash,)),
         ("worklist", "worklist", lambda _: ()),
-        ("documents", "documents", _page),
+        ("bank-orders", "bank_orders", lambda _: ()),
+        ("documents", "documents", lambda r: _page(r, kinds)),
         ("periods", "periods", lambda _: ()),
         ("budget", "budget", _fiscal_year),
         ("payees", "payees", lambda r: (r.query.get("query", "")[:100],)),
         ("documents/by-key/{key}", "answer_by_key", _key),
         ("imports/{key}", "import", _key),
+        ("audit-trail", "audit_trail", lambda _: ()),
         ("documents/{document}", "document", lambda r: (number_of(r, "document"),)),
         ("reports/daily-cash", "daily_cash", lambda r: _day(r, cash)),
         ("reports/trial-balance", "trial_balance", lambda r: (_period(r),)),
+        (
+            "reports/consolidated-trial-balance",
+            "consolidated_trial_balance",
+            lambda r: (_period(r),),
+        ),
         ("reports/receipts-payments", "receipts_payments", lambda r: (*_month(r), cash)),
+        ("reports/bank-reconciliation", "bank_reconciliation", lambda r: _bank_month(r, bank)),
         ("reports/budget-execution", "budget_execution", _budget_month),
     )
     for path, query, arguments in table:
         yield web.get(f"/units/{{unit}}/{path}", _read(ledger, query, arguments))
     yield web.get("/units/{unit}/chart-of-accounts", _chart(ledger))
     yield web.get("/provinces/{province}/closing-status", _closing_status(ledger))
+    yield web.get("/nation/closing-status", _national_closing(ledger))
 
 
 def _read(ledger: Ledger, query: str, arguments: Arguments) -> Handler:
@@ -90,18 +101,33 @@ def _closing_status(ledger: Ledger) -> Handler:
         session = ledger.tokens.session_of(request.headers.get("Authorization"))
         province = number_of(request, "province")
         ledger.access.province_status(session, province)
-        text = await ledger.storage.text("closing_status", province, _period(request))
-        assert text is not None
-        return json_response(text)
+        return json_response(await ledger.storage.one("closing_status", province, _period(request)))
 
     return closing_status
 
 
-def _page(request: web.Request) -> tuple[object, ...]:
-    after, limit = request.query.get("after") or "0", request.query.get("limit") or "50"
-    if not (after.isdecimal() and limit.isdecimal()) or int(after) > DOCUMENT_MAX:
-        raise invalid("after, limit: whole numbers")
-    return int(after), request.query.get("kind") or None, max(1, min(int(limit), PAGE_MAX))
+def _national_closing(ledger: Ledger) -> Handler:
+    async def national_closing(request: web.Request) -> web.StreamResponse:
+        session = ledger.tokens.session_of(request.headers.get("Authorization"))
+        ledger.access.national_status(session)
+        period = _period(request)
+        text = ledger.closing.of(period)
+        if text is not None:
+            return json_response(text)
+        response = json_response(orjson.dumps({"state": "counting"}), status=202)
+        response.headers["Retry-After"] = "1"
+        return response
+
+    return national_closing
+
+
+def _page(request: web.Request, kinds: Set[str]) -> tuple[object, ...]:
+    after = counted_of(request, "after", 0, DOCUMENT_MAX)
+    limit = counted_of(request, "limit", PAGE, DOCUMENT_MAX)
+    kind = request.query.get("kind")
+    if kind is not None and kind not in kinds:
+        raise invalid("kind: no such kind of document")
+    return after, kind, max(1, min(limit, PAGE_MAX))
 
 
 def _key(request: web.Request) -> tuple[object, ...]:
@@ -121,6 +147,11 @@ def _month(request: web.Request) -> tuple[int, date, date]:
     return period, date(year, month, 1), date(year, month, monthrange(year, month)[1])
 
 
+def _bank_month(request: web.Request, bank: list[int]) -> tuple[object, ...]:
+    period, _first, last = _month(request)
+    return period, bank, last
+
+
 def _day(request: web.Request, cash: list[int]) -> tuple[object, ...]:
     day = day_of(request.query.get("date"), "date")
     return day, day.year * 100 + day.month, cash
@@ -134,10 +165,3 @@ def _budget_month(request: web.Request) -> tuple[object, ...]:
 def _fiscal_year(request: web.Request) -> tuple[object, ...]:
     text = request.query.get("fiscal_year")
     return (None if text is None else fiscal_year(text),)
-
-
-def fiscal_year(text: str | None) -> int:
-    """Read a fiscal year of the Buddhist era like 2569."""
-    if text is None or not (text.isascii() and text.isdecimal() and len(text) == 4):
-        raise invalid("fiscal_year: four digits of the Buddhist era, like 2569")
-    return int(text)

@@ -25,6 +25,14 @@ def number_of(request: web.Request, name: str) -> int:
     return int(text)
 
 
+def counted_of(request: web.Request, name: str, default: int, most: int) -> int:
+    """Read a whole number of the query, from 0 to *most*."""
+    text = request.query.get(name) or str(default)
+    if not (text.isascii() and text.isdigit() and len(text) < 20 and int(text) <= most):
+        raise Problem("invalid", f"{name}: a whole number up to {most}")
+    return int(text)
+
+
 def unit_of(request: web.Request) -> int:
     """Read the unit of the path, an int32."""
     unit = number_of(request, "unit")
@@ -50,10 +58,13 @@ async def posting_of(request: web.Request, session: Session, unit: int) -> tuple
     try:
         raw = await request.read()
         body = orjson.loads(raw) if raw else {}
-    except ValueError as error:
+        # The order of fields does not matter: the same request written anew is the same request.
+        written = orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
+    except (ValueError, TypeError) as error:  # TypeError: nested deeper than can be written anew
         raise Problem("invalid", f"not JSON: {error}") from error
-    # The order of fields does not matter: the same request written anew is the same request.
-    canonical = request.path.encode() + b"\n" + orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
+    except web.RequestPayloadError as error:
+        raise Problem("invalid", "the body does not come as its headers say") from error
+    canonical = request.path.encode() + b"\n" + written
     payload_hash = "\\x" + blake2b(canonical, digest_size=16).hexdigest()
     return Posting(unit=unit, key=key, payload_hash=payload_hash, account=session.account), body
 

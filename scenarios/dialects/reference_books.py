@@ -8,6 +8,7 @@ unit is charged to unit 0. Nothing is judged here.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any, Final
 
 import orjson
@@ -21,6 +22,8 @@ _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _PERIOD: Final = re.compile(r"[0-9]{4}-(?:0[1-9]|1[0-2])")
 _LOW: Final = (1 << 64) - 1
 _REASON_LENGTH_MAX: Final = 200
+# Amounts, days and accounts come again and again; only texts are kept, as they raise for all else.
+WORDS_KEPT: Final = 1 << 16
 
 
 class BooksUnreadable(ValueError):
@@ -45,6 +48,7 @@ def parse_books(body: bytes) -> Columns:
             content = orjson.loads(line)
             unit = _integer(content["unit"])
             rows = _rows_of_unit(unit, content, charted)
+            lines = _lines_of_unit(unit, content)
         except (BooksUnreadable, KeyError, TypeError, ValueError, AttributeError) as error:
             reason = f"line {number}: {type(error).__name__} {error}"[:_REASON_LENGTH_MAX]
             _append(books, "export", (unit, False, reason))
@@ -53,6 +57,8 @@ def parse_books(body: bytes) -> Columns:
             columns = books[table].values()
             for column, values in zip(columns, zip(*table_rows, strict=True), strict=False):
                 column.extend(values)
+        for column, added in zip(books["lines"].values(), lines, strict=True):
+            column.extend(added)
         charted.update(row[0] for row in rows["chart"])
         _append(books, "export", (unit, True, ""))
     return books
@@ -66,16 +72,8 @@ def _append(books: Columns, table: str, row: tuple[Any, ...]) -> None:
 def _rows_of_unit(
     unit: int, content: dict[str, Any], charted: set[str]
 ) -> dict[str, list[tuple[Any, ...]]]:
-    documents: list[tuple[Any, ...]] = []
-    lines: list[tuple[Any, ...]] = []
-    for document in content["documents"]:
-        number = _integer(document["document"])
-        documents.append(_document_row(unit, number, document))
-        for account, debit, credit in document["lines"]:
-            lines.append((unit, number, _text(account), _satang(debit), _satang(credit)))
     return {
-        "documents": documents,
-        "lines": lines,
+        "documents": [_document_row(unit, document) for document in content["documents"]],
         "trial_balance": [
             (unit, _period(row["period"]), _text(row["account"]), _satang(row["opening"]),
              _satang(row["debit"]), _satang(row["credit"]), _satang(row["closing"]))
@@ -101,16 +99,29 @@ def _rows_of_unit(
     }  # fmt: skip
 
 
-def _document_row(unit: int, number: int, document: dict[str, Any]) -> tuple[Any, ...]:
+def _lines_of_unit(unit: int, content: dict[str, Any]) -> tuple[list[Any], ...]:
+    """Return the columns of the lines, the largest table by far, without a tuple for each row."""
+    documents = content["documents"]
+    lines = [line for document in documents for line in document["lines"]]
+    return (
+        [unit] * len(lines),
+        [number for d in documents for number in [d["document"]] * len(d["lines"])],
+        [_text(account) for account, _, _ in lines],
+        [_satang(debit) for _, debit, _ in lines],
+        [_satang(credit) for _, _, credit in lines],
+    )
+
+
+def _document_row(unit: int, document: dict[str, Any]) -> tuple[Any, ...]:
     high, low = _key_halves(document["key"])
     return (
         unit,
-        number,
+        _integer(document["document"]),
         _text(document["kind"]),
         _integer(document["number"]),
         _integer(document["fiscal_year"]),
         _period(document["period"]),
-        _matched(_DATE, document["date"]),
+        _day(document["date"]),
         high,
         low,
         _satang(document["gross"]),
@@ -120,9 +131,8 @@ def _document_row(unit: int, number: int, document: dict[str, Any]) -> tuple[Any
     )
 
 
+@lru_cache(maxsize=WORDS_KEPT)
 def _satang(text: Any) -> int:
-    if text == "0.00":
-        return 0
     if not isinstance(text, str) or _MONEY.fullmatch(text) is None:
         raise BooksUnreadable(f"not an amount with two decimals: {text!r}")
     return int(text[:-3] + text[-2:])
@@ -135,9 +145,15 @@ def _key_halves(key: Any) -> tuple[int, int]:
     return value >> 64, value & _LOW
 
 
+@lru_cache(maxsize=WORDS_KEPT)
 def _period(text: Any) -> int:
     matched = _matched(_PERIOD, text)
     return int(matched[:4]) * 100 + int(matched[5:])
+
+
+@lru_cache(maxsize=WORDS_KEPT)
+def _day(text: Any) -> str:
+    return _matched(_DATE, text)
 
 
 def _matched(pattern: re.Pattern[str], text: Any) -> str:
@@ -146,6 +162,7 @@ def _matched(pattern: re.Pattern[str], text: Any) -> str:
     return text
 
 
+@lru_cache(maxsize=WORDS_KEPT)
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise BooksUnreadable(f"not a text: {value!r}")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 import uuid
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 import asyncpg
@@ -20,6 +22,8 @@ from reference_app.app import Ledger, build_ledger, make_app
 from reference_app.defects.catalogue import install
 from reference_app.fill import fill
 from reference_app.settings import Settings
+
+T = TypeVar("T")
 
 BUSINESS_DATE = "2025-12-01"
 PAO, SAO, CENTRE, OTHER = 1100001, 1100002, 1100003, 1200001
@@ -80,13 +84,19 @@ def settings_for(dsn: str) -> Settings:
 
 
 async def fill_country(
-    dsn: str, folder: Path, *, business_date: str = BUSINESS_DATE, open_from: str = ""
+    dsn: str,
+    folder: Path,
+    *,
+    business_date: str = BUSINESS_DATE,
+    open_from: str = "",
+    country: Sequence[str] = UNITS,
+    history: int = 0,
 ) -> Country:
     """Write the files of the tiny country and fill the database with it."""
     settings = settings_for(dsn)
     units, accounts, sessions = folder / "U.csv", folder / "A.csv", folder / "S.csv"
     header = "unit,parent,type,province,district,name_th,name_en,annual_budget_satang"
-    units.write_text("\n".join([header, *UNITS]) + "\n", encoding="utf-8")
+    units.write_text("\n".join([header, *country]) + "\n", encoding="utf-8")
     rows = [f"{account},{unit},{roles},{pid_of(account)}" for account, unit, roles in PEOPLE]
     accounts.write_text("\n".join(["account,unit,roles,pid", *rows]) + "\n", encoding="utf-8")
     await fill(
@@ -96,6 +106,7 @@ async def fill_country(
         sessions_out=sessions,
         business_date=date.fromisoformat(business_date),
         open_from=date.fromisoformat(open_from) if open_from else None,
+        history=history,
     )
     lines = sessions.read_text(encoding="utf-8").splitlines()[1:]
     tokens = {int(line.split(",")[0]): line.split(",")[1] for line in lines}
@@ -235,6 +246,37 @@ async def serving(country: Country, *, defects: str = "", **settings: Any) -> As
             yield Client(session, url, country, ledger)
     finally:
         await runner.cleanup()
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """A ledger in a loop of another thread, for tests that are no coroutines."""
+
+    client: Client
+    loop: asyncio.AbstractEventLoop
+
+    def wait(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do *work* in the ledger's loop and return what comes of it."""
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(60)
+
+
+@contextmanager
+def aside(serves: AbstractAsyncContextManager[Client]) -> Iterator[Aside]:
+    """Enter what *serves* a ledger in a loop and thread of its own."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        client = asyncio.run_coroutine_threadsafe(serves.__aenter__(), loop).result(60)
+        served = Aside(client, loop)
+        try:
+            yield served
+        finally:
+            served.wait(serves.__aexit__(None, None, None))
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
 
 
 @asynccontextmanager

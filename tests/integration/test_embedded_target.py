@@ -42,9 +42,10 @@ def target(population: Population) -> Iterator[EmbeddedTarget]:
         yield running
     finally:
         everybody = [pid for role in ProcessRole for pid in running.processes(role)]
+        everybody.append(running.bank.pid)
         running.stop()
         running.stop()
-        assert len(everybody) >= 4
+        assert len(everybody) >= 5
         assert not [pid for pid in everybody if is_alive(pid)]
         assert not running.workplace.path.exists()
     assert any("filling" in step for step in steps)

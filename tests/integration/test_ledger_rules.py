@@ -173,10 +173,12 @@ async def test_a_provincial_viewer_sees_the_status_of_the_own_province_only(
     async with serving(country) as client:
         own = await client.get("/provinces/11/closing-status?period=2025-10", VIEWER)
         other = await client.get("/provinces/12/closing-status?period=2025-10", VIEWER)
+        nowhere = await client.get("/provinces/99/closing-status?period=2025-10", AUDITOR)
         books = await client.get(f"/units/{SAO}/overview", VIEWER)
         clerk = await client.get("/provinces/11/closing-status?period=2025-10", person(SAO, "all"))
 
     assert own.body["closed"] == 3
+    assert nowhere.status == 404
     assert (other.status, other.code) == (403, "forbidden-unit")
     assert books.status == 403
     assert (clerk.status, clerk.code) == (403, "forbidden-role")
@@ -488,7 +490,6 @@ async def test_reports_agree_with_each_other_and_with_the_lines(country: Country
             )
         }
         books = await client.books(OTHER)
-        csv = await client.get(f"/units/{OTHER}/books?fiscal_year=2569&format=csv", clerk)
 
     daily = {a["account"]: a["closing"] for a in report["daily-cash?date=2025-12-01"]["accounts"]}
     trial = report["trial-balance?period=2025-12"]
@@ -506,7 +507,6 @@ async def test_reports_agree_with_each_other_and_with_the_lines(country: Country
             for side in ("receipts", "payments")}  # fmt: skip
     moved = Decimal(statement["closing"]) - Decimal(statement["opening"])
     assert moved == flow["receipts"] - flow["payments"]
-    assert csv.body.count("\n") == len(lines)
 
 
 @pytest.mark.parametrize(
@@ -555,12 +555,25 @@ async def post_raw(client: Client, content: bytes) -> Any:
         return Answer(response.status, response.headers, await response.json(content_type=None))
 
 
-@pytest.mark.parametrize("content", [b"{", b"[]", b'"x"', b"\xff\xfe", b"1" * 300_000])
+@pytest.mark.parametrize(
+    "content", [b"{", b"[]", b'"x"', b"\xff\xfe", b"1" * 300_000, b"[" * 300 + b"]" * 300]
+)
 async def test_a_body_that_is_no_document_is_refused(country: Country, content: bytes) -> None:
     async with serving(country) as client:
         refused = await post_raw(client, content)
 
     assert refused.code in {"invalid", "too-large"}
+
+
+async def test_a_body_that_is_not_packed_as_it_says_is_refused(country: Country) -> None:
+    headers = {"Content-Encoding": "gzip", "Idempotency-Key": str(uuid.uuid4())}
+    async with serving(country) as client:
+        headers["Authorization"] = f"Bearer {country.tokens[person(SAO, 'clerk')]}"
+        url = f"{client.url}/units/{SAO}/receipts"
+        async with client.session.post(url, data=b"not gzip", headers=headers) as response:
+            refused = await response.json(content_type=None)
+
+    assert (refused["status"], refused["code"]) == (422, "invalid")
 
 
 @pytest.mark.parametrize(
@@ -572,10 +585,14 @@ async def test_a_body_that_is_no_document_is_refused(country: Country, content: 
         ("documents?after=-1", 422),
         ("documents?after=99999999999999999999", 422),
         ("documents?limit=9999", 200),
-        ("documents?kind=nothing", 200),
+        ("documents?kind=nothing", 422),
+        ("documents?kind=receipt", 200),
+        (f"documents?limit={'9' * 5000}", 422),
+        ("documents?limit=๑", 422),
         ("payees?query=%25", 200),
         ("budget?fiscal_year=abcd", 422),
-        ("budget?fiscal_year=9999", 200),
+        ("budget?fiscal_year=9999", 422),
+        ("budget?fiscal_year=2999", 200),
         ("reports/daily-cash", 422),
         ("reports/trial-balance?period=2025-13", 422),
         ("books", 422),

@@ -72,6 +72,11 @@ def test_wrong_words_are_one_line_and_status_3(
         ({"target": "http://127.0.0.1:1", "defects": "M01"}, "--defect M01"),
         ({"target": "http://127.0.0.1:1", "workers": 2}, "--workers 2"),
         ({"target": "http://127.0.0.1:1", "port": 80}, "--port 80"),
+        ({"target": "http://127.0.0.1:1", "history_months": 1}, "--history 1"),
+        ({"history_months": 2}, "--history 2"),
+        ({"history_months": -1}, "--history -1"),
+        ({"history_months": 11, "scenario": "year_end", "level": "L3"}, "--history 11"),
+        ({"history_months": 1, "scenario": "reopening", "level": "L4"}, "--history 1"),
         ({"sessions": Path("s.csv")}, "--sessions s.csv"),
     ],
 )
@@ -99,6 +104,8 @@ def test_a_value_that_cannot_be_used_names_its_option(
         ["judge", "/nowhere"],
         ["report", "/nowhere"],
         ["plan", "--level", "L7"],
+        ["plan", "--history", "2"],
+        ["run", "--history", "1", "--target", "http://127.0.0.1:9"],
     ],
 )
 def test_bad_setup_is_one_line_and_status_3(

@@ -1,0 +1,47 @@
+"""Statements of the bank, handed in by the clerk; what comes of them is read in reports.py."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import orjson
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from reference_app.problems import Problem
+from reference_app.routes.requests import json_response, posting_of, unit_of
+from reference_app.statement import lines_of
+
+if TYPE_CHECKING:
+    from reference_app.app import Ledger
+
+DETAILS = {
+    "idempotency-key-reused": "the key belongs to another statement",
+    "wrong-state": "an entry of this number stands in the statement with other content: {}",
+}
+
+
+def routes(ledger: Ledger) -> Iterable[web.RouteDef]:
+    """Return the route of the upload."""
+    yield web.post("/units/{unit}/bank-statements", _receive(ledger))
+
+
+def _receive(ledger: Ledger) -> Handler:
+    async def receive(request: web.Request) -> web.StreamResponse:
+        session = ledger.tokens.session_of(request.headers.get("Authorization"))
+        unit = unit_of(request)
+        ledger.access.write(session, unit, "clerk")
+        posting, body = await posting_of(request, session, unit)
+        lines = orjson.dumps(lines_of(body)).decode()
+        ((outcome, answer),) = await ledger.storage.rows(
+            "receive_statement", unit, posting.key, posting.payload_hash, session.account, lines
+        )
+        if outcome in DETAILS:
+            raise Problem(outcome, DETAILS[outcome].format(answer))
+        response = json_response(answer, status=201)
+        if outcome == "replay":
+            response.headers["Idempotency-Replayed"] = "true"
+        return response
+
+    return receive
