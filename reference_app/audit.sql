@@ -2,15 +2,14 @@
 -- is the SHA-256 of the link before and of what was written. Both are computed anew here, from what
 -- the tables hold now. What a fill put there without a request stands before the first link.
 CREATE VIEW ledger.trail_begin AS
-SELECT d.unit, sha256(convert_to(string_agg(ROW(d.document, d.kind, d.fiscal_year, d.number, d.period,
-    d.date, d.prepared_by, d.gross, d.amount, d.withholding_tax, d.budget_line, d.to_line, d.party,
-    d.note, d.reference, l.lines)::text, E'\n' ORDER BY d.document), 'UTF8')) AS link
-FROM ledger.document AS d
-CROSS JOIN LATERAL (
-    SELECT array_agg(ROW(m.account, m.debit, m.credit)::text ORDER BY m.position) AS lines
-    FROM ledger.line AS m WHERE m.unit = d.unit AND m.document = d.document
-) AS l
-WHERE d.key IS NULL GROUP BY d.unit;
+SELECT d.unit, sha256(
+    sha256(convert_to(string_agg(ROW(d.document, d.kind, d.fiscal_year, d.number, d.period, d.date,
+        d.prepared_by, d.gross, d.amount, d.withholding_tax, d.budget_line, d.to_line, d.party, d.note,
+        d.reference)::text, E'\n' ORDER BY d.document), 'UTF8'))
+    || coalesce((SELECT sha256(convert_to(string_agg(concat_ws(' ', l.document, l.position, l.account, l.debit,
+        l.credit), E'\n' ORDER BY l.document, l.position), 'UTF8'))
+        FROM ledger.line AS l WHERE l.unit = d.unit AND l.document <= max(d.document)), '')) AS link
+FROM ledger.document AS d WHERE d.key IS NULL GROUP BY d.unit;
 
 -- The trail of one unit: how many links, its head, and the first position that is not what it was (0:
 -- what stood there before the first write; one past the end: something was taken off or never listed).
@@ -88,7 +87,22 @@ CREATE FUNCTION ledger.audit() RETURNS TABLE (invariant text, violations bigint)
     SELECT 'two_persons_on_a_payment', count(*)
     FROM ledger.document AS p JOIN ledger.document AS r
         ON r.unit = p.unit AND r.document = p.reference
-    WHERE p.kind = 'payment' AND p.prepared_by = r.prepared_by
+    WHERE p.kind IN ('payment', 'deposit_refund', 'tax_remittance_payment', 'reversal')
+        AND p.prepared_by = r.prepared_by
+    UNION ALL
+    SELECT 'committed_is_its_documents', count(*) FROM ledger.budget_line AS l
+    LEFT JOIN (
+        SELECT unit, fiscal_year, budget_line, sum(committed) AS committed FROM (
+            SELECT d.unit, d.fiscal_year, d.budget_line, d.amount
+                * (CASE WHEN coalesce(o.kind, d.kind) = 'payment' THEN -1 ELSE 1 END)
+                * (CASE WHEN d.kind = 'reversal' THEN -1 ELSE 1 END) AS committed
+            FROM ledger.document AS d LEFT JOIN ledger.document AS o
+                ON d.kind = 'reversal' AND o.unit = d.unit AND o.document = d.reference
+            WHERE coalesce(o.kind, d.kind) IN ('disbursement_request', 'commitment', 'payment')
+        ) AS one GROUP BY unit, fiscal_year, budget_line
+    ) AS d USING (unit, fiscal_year, budget_line)
+    WHERE l.committed <> coalesce(d.committed, 0)
+        AND unit NOT IN (SELECT unit FROM ledger.book WHERE import IS NOT NULL)
     UNION ALL
     SELECT 'paid_requests_are_payments', count(*) FROM (
         SELECT w.unit, w.document FROM ledger.workflow AS w WHERE w.status = 'paid'

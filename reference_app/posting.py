@@ -33,6 +33,7 @@ OUTCOME_PROBLEMS: Final = {
     "period-closed": ("period-closed", "the period is closed or not part of these books"),
     "not-found": ("not-found", "the document or period does not exist in this unit"),
     "wrong-state": ("wrong-state", "the step does not follow from the present state"),
+    "requests-wait": ("wrong-state", "requests of the year still wait: pay or reverse them first"),
     "books-moved": ("wrong-state", "the books moved meanwhile; ask again"),
     "same-person": ("forbidden-role", "the preparer of a document may not take this step"),
     "exceeds-open-amount": ("invalid", "amount: more than is still open"),

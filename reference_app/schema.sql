@@ -205,12 +205,17 @@ CREATE TRIGGER request_is_immutable BEFORE UPDATE OR DELETE OR TRUNCATE ON ledge
 CREATE FUNCTION ledger.check_new_documents() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF EXISTS (
-        SELECT FROM new_document AS n
+        SELECT FROM (
+            SELECT unit, kind, fiscal_year, min(number) AS first, max(number) AS last,
+                count(*) AS documents, min(period) AS period
+            FROM new_document GROUP BY unit, kind, fiscal_year
+        ) AS n
         JOIN ledger.book AS b ON b.unit = n.unit
         LEFT JOIN ledger.document AS d ON d.unit = n.unit AND d.kind = n.kind
-            AND d.fiscal_year = n.fiscal_year AND d.number = n.number - 1
+            AND d.fiscal_year = n.fiscal_year AND d.number = n.first - 1
         WHERE n.period < b.closed_through + (n.kind <> 'year_close')::int
-            OR n.number > 1 AND d.number IS NULL OR n.number < 1
+            OR n.first < 1 OR n.last - n.first + 1 <> n.documents
+            OR n.first > 1 AND d.number IS NULL
     ) THEN
         RAISE EXCEPTION 'a document leaves a gap in the numbers, or its period is closed'
             USING ERRCODE = 'check_violation';
@@ -338,7 +343,8 @@ BEGIN
                     CASE WHEN i.reopen_period <> b.closed_through OR i.reopen_period < b.first_period
                         OR ledger.is_year_closed(i.unit, i.reopen_period) THEN 'wrong-state'
                     ELSE 'ok' END
-                WHEN i.open_year <> b.last_period / 100 + 544 THEN 'wrong-state'
+                WHEN i.open_year <> b.last_period / 100 + 544 OR i.open_year
+                    > ledger.fiscal_year(ledger.next_period(b.closed_through)) + 1 THEN 'wrong-state'
                 WHEN i.period <= b.closed_through THEN 'period-closed'
                 WHEN i.period > b.last_period THEN 'period-closed'
                 WHEN i.close_period <= b.closed_through THEN 'period-closed'
@@ -347,6 +353,11 @@ BEGIN
                 WHEN i.close_period > ledger.next_period(b.closed_through) THEN 'wrong-state'
                 WHEN i.close_period % 100 = 10 AND i.close_period > b.first_period
                     AND NOT ledger.is_year_closed(i.unit, i.close_period - 1) THEN 'wrong-state'
+                WHEN i.kind = 'year_close' AND EXISTS (
+                    SELECT FROM ledger.workflow AS o JOIN ledger.document AS q
+                        ON q.unit = o.unit AND q.document = o.document
+                    WHERE o.unit = i.unit AND o.is_open AND q.fiscal_year <= i.fiscal_year
+                        AND q.kind = 'disbursement_request') THEN 'requests-wait'
                 WHEN i.kind = 'year_close' AND ledger.is_income_left(i.unit, i.period, i.accounts,
                     i.debits, i.credits) THEN 'books-moved'
                 WHEN i.reference IS NOT NULL AND (d.document IS NULL OR d.kind <> i.reference_kind
@@ -355,8 +366,8 @@ BEGIN
                     WHERE v.unit = i.unit AND v.reference = i.reference AND v.kind = 'reversal')
                     THEN 'wrong-state'
                 WHEN w.status <> i.from_status THEN 'wrong-state'
-                WHEN i.is_other_person AND coalesce(w.people[1], d.prepared_by) = i.account
-                    THEN 'same-person'
+                WHEN i.is_other_person AND (coalesce(w.people[1], d.prepared_by) = i.account
+                    OR i.kind = 'reversal' AND d.prepared_by = i.account) THEN 'same-person'
                 WHEN i.taken > w.open_amount THEN 'exceeds-open-amount'
                 WHEN i.budget_line IS NOT NULL AND l.budget_line IS NULL THEN 'no-such-budget-line'
                 WHEN i.to_line IS NOT NULL AND t.budget_line IS NULL THEN 'no-such-budget-line'

@@ -145,9 +145,12 @@ class Storage:
         """Return the one value of a read that always has one."""
         return str((await self.rows(name, *arguments))[0][0])
 
-    async def rows(self, name: str, *arguments: object) -> Sequence[Any]:
-        """Return the rows of a read; again after a lost connection, then the problem `shed`."""
-        settings, query = self._settings, self.queries[name]
+    async def rows(self, name: str, *arguments: object, is_write: bool = False) -> Sequence[Any]:
+        """Return the rows of a statement that may be sent twice; again after a lost connection.
+
+        At the end it is the problem `shed`, or `indefinite` when a write may have happened.
+        """
+        settings, query, is_uncertain = self._settings, self.queries[name], False
         deadline = monotonic() + settings.deadline_s
         for pause_s in READ_PAUSES_S:
             limit_s = min(settings.command_timeout_s, deadline - monotonic())
@@ -159,8 +162,10 @@ class Storage:
                     await _release(self._readers, connection)
             except AllBusy:
                 break
-            except (NotExecuted, *LOST):
+            except NotExecuted:
                 pass
+            except LOST:
+                is_uncertain = is_write
             except asyncpg.DataError as error:
                 raise Problem("invalid", "a value is out of range") from error
             except asyncpg.PostgresError as error:
@@ -169,7 +174,8 @@ class Storage:
             if monotonic() + pause_s + settings.acquire_timeout_s > deadline:
                 break
             await asyncio.sleep(pause_s)
-        raise Problem("shed", "the database does not answer")
+        code = "indefinite" if is_uncertain else "shed"
+        raise Problem(code, "the database does not answer")
 
     async def _acquire(self, pool: Any) -> Any:
         asked_at = monotonic()

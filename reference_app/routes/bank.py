@@ -35,7 +35,13 @@ def _receive(ledger: Ledger) -> Handler:
         posting, body = await posting_of(request, session, unit)
         lines = orjson.dumps(lines_of(body)).decode()
         ((outcome, answer),) = await ledger.storage.rows(
-            "receive_statement", unit, posting.key, posting.payload_hash, session.account, lines
+            "receive_statement",
+            unit,
+            posting.key,
+            posting.payload_hash,
+            session.account,
+            lines,
+            is_write=True,
         )
         if outcome in DETAILS:
             raise Problem(outcome, DETAILS[outcome].format(answer))

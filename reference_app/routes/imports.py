@@ -49,7 +49,7 @@ def _upload(ledger: Ledger) -> Handler:
             name, content = await _read_file(request)
             digest = sha256(content).digest()
             rows = await ledger.storage.rows(
-                "receive_import", unit, key, digest, name, session.account, content
+                "receive_import", unit, key, digest, name, session.account, content, is_write=True
             )
         kept, is_new = _kept(rows, key, digest)
         if is_new:

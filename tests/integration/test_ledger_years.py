@@ -205,6 +205,33 @@ async def test_a_year_close_under_postings_loses_none_of_them(country: Country) 
     assert violations == {}
 
 
+async def test_a_year_with_waiting_requests_is_not_closed(country: Country) -> None:
+    async with serving(country) as client:
+        await close(client, "2026-08")
+        waiting = await client.request_payment(date="2026-09-02")
+        refused = await year(client, 2569, "close")
+        reversed_ = await client.post(
+            f"/units/{SAO}/documents/{waiting.body['document']}/reverse", person(SAO, "approver"),
+            {"date": "2026-09-03", "reason": "x"},
+        )  # fmt: skip
+        closed = await year(client, 2569, "close")
+        violations = await client.violations()
+
+    assert (refused.status, refused.code) == (409, "wrong-state")
+    assert (reversed_.status, closed.status) == (201, 201)
+    assert violations == {}
+
+
+async def test_no_more_than_one_year_is_opened_ahead(country: Country) -> None:
+    async with serving(country) as client:
+        answers = [await year(client, which, "open") for which in (2570, 2571)]
+        await close(client, "2026-08")
+        await year(client, 2569, "close")
+        answers.append(await year(client, 2571, "open"))
+
+    assert [answer.status for answer in answers] == [201, 409, 201]
+
+
 async def test_a_closer_of_another_unit_is_refused(country: Country) -> None:
     async with serving(country) as client:
         stranger, clerk = person(OTHER, "director"), person(SAO, "clerk")
