@@ -46,8 +46,8 @@ WITHOUT_CHECK: Final[Mapping[str, Bilingual]] = {
         th="การทดสอบสิ้นเดือนไม่มีการเปิดปีงบประมาณใหม่",
     ),
     "I11": Bilingual(
-        en="the target's interface has no consolidated report to compare with",
-        th="ระบบไม่มีรายงานรวมของหน่วยงานในสังกัดให้เปรียบเทียบ",
+        en="the consolidated reports of the parents are not read back",
+        th="ไม่มีการอ่านรายงานรวมของต้นสังกัดกลับมาเปรียบเทียบ",
     ),
 }
 

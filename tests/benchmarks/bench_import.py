@@ -120,7 +120,8 @@ async def _import_one(office: Office, unit: int) -> None:
     )  # fmt: skip
     upload = Step("upload_books", director, unit, form=form, key=key)
     async with asyncio.timeout(DONE_LIMIT_S):
-        received = await office.ask(upload)
+        while (received := await office.ask(upload)).retry_after_s:  # few uploads at once
+            await asyncio.sleep(received.retry_after_s)
         if not received.is_ok:
             raise SystemExit(f"bench_import: unit {unit}: the upload was answered {received}")
         look = Step("view_import", director, unit, location=received.location, settles=upload)
