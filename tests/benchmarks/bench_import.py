@@ -36,6 +36,7 @@ from scenarios.population import Population, actors_of, build_population
 
 BUSINESS_DATE: Final = "2026-04-01"
 POLL_S: Final = 0.25
+UPLOAD_TRIES: Final = 60
 DONE_LIMIT_S: Final = 600.0
 POST_SHARE: Final = 0.12  # of the requests of a month end, about as many are postings
 
@@ -120,7 +121,10 @@ async def _import_one(office: Office, unit: int) -> None:
     )  # fmt: skip
     upload = Step("upload_books", director, unit, form=form, key=key)
     async with asyncio.timeout(DONE_LIMIT_S):
-        while (received := await office.ask(upload)).retry_after_s:  # few uploads at once
+        for _ in range(UPLOAD_TRIES):  # the ledger takes few uploads at once
+            received = await office.ask(upload)
+            if not received.retry_after_s:
+                break
             await asyncio.sleep(received.retry_after_s)
         if not received.is_ok:
             raise SystemExit(f"bench_import: unit {unit}: the upload was answered {received}")
