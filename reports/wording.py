@@ -118,6 +118,10 @@ SENTENCES: Final = _pairs({
     ),
     "date": ("วันที่ทดสอบ", "Date"),
     "duration": ("ระยะเวลา", "Duration"),
+    "history": ("ข้อมูลเดิมในบัญชี", "Books before"),
+    "history_value": (
+        "เอกสารของทุกหน่วยย้อนหลัง {months} เดือน", "documents of every unit, months: {months}",
+    ),
     "duration_value": (
         "{duration} · {requests} คำขอ", "{duration} · {requests} requests",
     ),

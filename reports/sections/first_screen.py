@@ -158,8 +158,17 @@ def _tested(sources: Sources) -> tuple[tuple[Bilingual, Bilingual], ...]:
         (say("duration"), say("duration_value", duration=span(manifest.duration_s),
                               requests=requests)),
         (say("target"), target_words(sources)),
+        *_history(manifest),
         (say("faults_label"), fault_words),
     )  # fmt: skip
+
+
+def _history(manifest: Manifest) -> tuple[tuple[Bilingual, Bilingual], ...]:
+    """Return with how many months of documents the books began, when there were any."""
+    if not manifest.history_months:
+        return ()
+    months = count(manifest.history_months)
+    return ((say("history"), say("history_value", months=months)),)
 
 
 def _played(manifest: Manifest) -> tuple[tuple[Bilingual, Bilingual], ...]:

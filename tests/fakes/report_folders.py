@@ -52,6 +52,7 @@ class Wanted:
     has_faults: bool = True
     has_samples: bool = True
     seed: int = 7
+    history_months: int = 0
 
 
 def write_run(folder: Path, wanted: Wanted | None = None, **changes: Any) -> Path:
@@ -116,6 +117,7 @@ def manifest_of(wanted: Wanted, run_id: str) -> Manifest:
         think_scale=0.05,
         business_date="2025-12-01",
         workers=2,
+        history_months=wanted.history_months,
         contract_id=contract.id,
         contract_sha256=contract.sha256,
         population_units=len(population.units),

@@ -134,6 +134,18 @@ def test_the_first_screen_says_verdict_what_was_tested_and_what_was_not(
     assert "3.6\u2002 I6 เลขที่เอกสารไม่ซ้ำและไม่ข้าม" in thai
 
 
+def test_the_first_screen_tells_what_stood_in_the_books_before(tmp_path: Path) -> None:
+    runs = [
+        write_run(tmp_path / str(months), requests=100, has_samples=False, history_months=months)
+        for months in (0, 3)
+    ]
+    empty, full = map(page, runs)
+
+    assert "documents of every unit, months: 3" in visible(full, "en")
+    assert "เอกสารของทุกหน่วยย้อนหลัง 3 เดือน" in visible(full, "th")
+    assert "Books before" not in visible(empty, "en")
+
+
 @pytest.mark.parametrize(
     ("verdict", "thai", "english"),
     [("MET", "เป็นไปตามสัญญา 28 ข้อ", "Every clause that was tested is met: 28 of 28."),
