@@ -52,6 +52,7 @@ class Importer:
         self._wanted = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._checker: asyncio.subprocess.Process | None = None
+        self.turn_s = TURN_S
 
     def start(self) -> None:
         """Begin to look for files."""
@@ -98,7 +99,7 @@ class Importer:
         return True
 
     async def _post(self, unit: int, key: UUID) -> None:
-        ends_at = monotonic() + TURN_S
+        ends_at = monotonic() + self.turn_s
         while True:
             started_at = monotonic()
             ((left,),) = await self._storage.work("post_import", unit, key, CHUNK)

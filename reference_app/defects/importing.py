@@ -30,7 +30,11 @@ async def _lose_documents(ledger: Ledger, dose: float) -> None:
 
 
 async def _give_up_half_way(ledger: Ledger, dose: float) -> None:
-    """Refuse a begun file when it is taken up again: by another worker, or in its next turn."""
+    """Refuse a begun file when it is taken up again: by another worker, or in its next turn.
+
+    Turns are as short as they can be, or few files would ever be interrupted.
+    """
+    ledger.importer.turn_s = 0.0
     query = ledger.storage.queries["take_import"]
     if TAKEN not in query:
         raise BadSettings(f"defects: queries.sql no longer holds {TAKEN!r}")

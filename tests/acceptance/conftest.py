@@ -20,7 +20,7 @@ import yaml
 from harness.calibration.store import FOLDER as CALIBRATIONS
 from harness.processes import PROJECT_ROOT
 
-LIMIT_S = 100.0
+LIMIT_S = 200.0
 MARK = "MONTHEND_TEST_MARK"
 CONTRACT = PROJECT_ROOT / "contracts" / "new_elaas.yaml"
 

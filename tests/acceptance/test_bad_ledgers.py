@@ -18,6 +18,8 @@ from harness.cli import main
 from harness.run_folder import RunFolder
 from tests.acceptance.conftest import Start
 
+pytestmark = pytest.mark.timeout(300)  # seven runs at once, and another test file beside them
+
 # Defect -> every clause of money that it breaks, as (quantity, invariant), and none besides.
 BREAKS = {
     "M01:1": {  # loses acknowledged postings, so registers and the once-only rule break with it

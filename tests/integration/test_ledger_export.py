@@ -359,7 +359,7 @@ async def test_what_a_file_has_not_posted_yet_is_not_in_the_books(
     async with serving(fresh) as client:
         answer = await upload(client, csv_file(rows), unit=EMPTY,
             account=person(EMPTY, "director"))  # fmt: skip
-        async with asyncio.timeout(10.0):
+        async with asyncio.timeout(30.0):
             while await document_count(client, EMPTY) == 0:  # noqa: ASYNC110
                 await asyncio.sleep(0.005)
         await client.ledger.importer.stop()
@@ -405,7 +405,7 @@ async def test_files_are_for_whoever_may_read_the_books(fresh: Country) -> None:
 async def until(client: Client, count: int) -> None:
     """Wait until *count* exports are at the database."""
     statement = "SELECT FROM pg_stat_activity WHERE application_name = 'ledger/export'"
-    async with asyncio.timeout(10.0):
+    async with asyncio.timeout(30.0):
         while len(await client.sql(statement)) != count:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
 
@@ -425,12 +425,12 @@ async def test_a_client_that_goes_away_leaves_no_process_and_no_file(
             await lock.execute("LOCK TABLE ledger.document IN ACCESS EXCLUSIVE MODE")
             response = await client.session.get(client.url + path, headers=headers)
             second = await client.get(path, CLERK)
-            async with asyncio.timeout(10.0):
+            async with asyncio.timeout(30.0):
                 while not list(folder.iterdir()):  # noqa: ASYNC110
                     await asyncio.sleep(0.02)
             response.close()
             await until(client, 0)
-            async with asyncio.timeout(10.0):
+            async with asyncio.timeout(30.0):
                 while list(folder.iterdir()):  # noqa: ASYNC110
                     await asyncio.sleep(0.02)
             killed = await client.session.get(client.url + path, headers=headers)
@@ -468,7 +468,7 @@ async def test_a_worker_that_dies_takes_the_process_and_its_file_along(
         moment = await writer.stdout.readline()
         assert list(folder.iterdir()) != []
         writer.stdin.close()  # as the kernel does for a worker that was killed
-        async with asyncio.timeout(10.0):
+        async with asyncio.timeout(30.0):
             status = await writer.wait()
     await lock.close()
 
