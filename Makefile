@@ -9,8 +9,8 @@ STAMP := $(VENV)/.monthend-ready
 PEERS := $(VENV)/peers
 
 .DEFAULT_GOAL := help
-.PHONY: help setup accept plan profile calibrate test bench bench-ledger bench-import request-cost bench-engine fill check \
-  format lock clean
+.PHONY: help setup accept plan profile calibrate test bench bench-ledger bench-import request-cost bench-engine fill \
+  check format lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
