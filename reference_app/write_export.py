@@ -38,6 +38,9 @@ ROWS_PER_READ: Final = 1000
 NICENESS: Final = 10
 SETTINGS: Final = {
     **SESSION_SETTINGS,
+    "lock_timeout": "10000",  # ms
+    # The server notices that this process was ended even while it waits for a lock or computes.
+    "client_connection_check_interval": "1000",
     "application_name": "ledger/export",
     "idle_in_transaction_session_timeout": str(int(EXPORT_LIMIT_S * 1000)),
 }
