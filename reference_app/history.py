@@ -18,7 +18,7 @@ import asyncpg
 
 from reference_app.kinds import Catalogue, Step
 from reference_app.problems import BadSettings
-from reference_app.rules import Posting, Rules, fiscal_year_of, money_text, satang_of
+from reference_app.rules import Posting, Rules, fiscal_year_of, money_text, request_values
 from reference_app.storage import SESSION_SETTINGS
 
 # Documents of an SAO's month: 358 of 1,436 lines, with the payment of each request and the clearing
@@ -305,14 +305,13 @@ def _last_step(
     """Return the document of the step that ends what the request *made* began."""
     assert step.makes is not None
     place, request = made
-    values = {
-        "amount": satang_of(request.amount, "amount"),
-        "withholding_tax": satang_of(request.withholding_tax, "withholding_tax"),
-        "budget_line": request.budget_line,
-        "expense": catalogue.budget_lines.get(request.budget_line or ""),
-        "party": request.party,
-        "fiscal_year": request.fiscal_year,
-    }
+    assert request.fiscal_year is not None
+    values = request_values(
+        amount=request.amount, withholding_tax=request.withholding_tax,
+        budget_line=request.budget_line,
+        expense=catalogue.budget_lines.get(request.budget_line or ""), party=request.party,
+        fiscal_year=request.fiscal_year,
+    )  # fmt: skip
     body = {name: {**given, "method": "cheque"}[name] for name in step.makes.fields}
     values |= rules.step_values(step, body)
     return rules.step(_posting(step.role), step, place, values)

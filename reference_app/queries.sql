@@ -123,11 +123,10 @@ SELECT d.kind, d.prepared_by, d.fiscal_year, d.gross::text AS gross, d.amount::t
 FROM ledger.document AS d LEFT JOIN ledger.line AS l ON l.unit = $1 AND l.document = $2
 WHERE d.unit = $1 AND d.document = $2 GROUP BY d.unit, d.document
 
--- name: income_to_close
--- What stands on the accounts of revenue and expense (class 4 and 5) through a period, debit positive.
+-- name: balances
+-- What stands on the accounts of a unit through a period, debit positive.
 SELECT account, sum(debit - credit) AS balance FROM ledger.balance
-WHERE unit = $1 AND period <= $2 AND account >= 4000000
-GROUP BY account HAVING sum(debit) <> sum(credit) ORDER BY account
+WHERE unit = $1 AND period <= $2 GROUP BY account HAVING sum(debit) <> sum(credit) ORDER BY account
 
 -- name: audit_trail
 -- The audit trail of a unit, computed anew (audit.sql); `first_broken` null: nothing was touched.
@@ -242,7 +241,7 @@ SELECT json_build_object('province', $1::smallint, 'period', ledger.period_text(
 FROM ledger.unit AS u JOIN ledger.book AS b ON b.unit = u.unit WHERE u.province = $1
 
 -- name: national_closing
--- How many units of every province have closed a period; counted in the background (routes/oversight).
+-- How many units of every province have closed a period; counted in the background (closing.py).
 SELECT json_build_object('period', ledger.period_text($1),
     'closed', coalesce(sum(closed), 0), 'open', coalesce(sum(units - closed), 0),
     'provinces', coalesce(json_agg(json_build_object('province', province, 'closed', closed,
@@ -305,11 +304,6 @@ FROM ledger.book AS b WHERE b.unit = ANY ($1) ORDER BY b.unit
 -- name: export_moment
 -- How many writes the books of a unit have answered: which moment an export shows.
 SELECT request_count FROM ledger.book WHERE unit = $1
-
--- name: export_balances
--- What stands on the accounts of a unit before a period, debit positive.
-SELECT account, sum(debit - credit) AS balance FROM ledger.balance
-WHERE unit = $1 AND period < $2 GROUP BY account HAVING sum(debit) <> sum(credit) ORDER BY account
 
 -- name: export_budget
 -- What is appropriated to the budget lines of a fiscal year, without what a file has not posted yet.

@@ -24,6 +24,7 @@ FISCAL_YEAR = re.compile(r"2[4-9]\d\d", re.ASCII)
 DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 TEXT_LENGTH_MAX = 200  # characters; names run to about 80 Thai characters (facts/domain.md 6.3)
 LINES_MAX = 200  # lines of one voucher
+INCOME_CLASSES = (4, 5)  # revenue and expense
 
 
 @dataclass(slots=True, kw_only=True)
@@ -289,16 +290,20 @@ class Rules:
         return posting
 
     def close_year(
-        self, posting: Posting, year: int, income: Iterable[tuple[int, Decimal]]
+        self, posting: Posting, year: int, balances: Iterable[tuple[int, Decimal]]
     ) -> Posting:
         """Fill *posting* with the close of fiscal *year* (BE) on 30 September.
 
-        *income* is (account, balance in baht, debit positive) of every account of revenue and
-        expense; the document empties them into the accumulated fund and closes the last period.
+        *balances* are (account, balance in baht, debit positive) at that day; the document empties
+        the accounts of revenue and expense into the accumulated fund and closes the last period.
         """
         day = date(year - 543, 9, 30)
         self._fill(posting, self._catalogue.kinds["year_close"], {"date": day})
-        moved = [(account, -int(balance * 100)) for account, balance in income if balance]
+        moved = [
+            (account, -int(balance * 100))
+            for account, balance in balances
+            if self._catalogue.chart[account].account_class in INCOME_CLASSES
+        ]
         if surplus := -sum(satang for _, satang in moved):
             moved.append((self._catalogue.accumulated_fund, surplus))
         posting.close_period = posting.period
@@ -402,6 +407,18 @@ class Rules:
         posting.accounts = [line[0] for line in lines]
         posting.debits = [money_text(line[1]) for line in lines]
         posting.credits = [money_text(line[2]) for line in lines]
+
+
+def request_values(
+    *, amount: str, withholding_tax: str, budget_line: str | None, expense: int | None,
+    party: str | None, fiscal_year: int,
+) -> dict[str, Any]:  # fmt: skip
+    """Return what the document of a step takes over from its request."""
+    return {
+        "amount": satang_of(amount, "amount"),
+        "withholding_tax": satang_of(withholding_tax, "withholding_tax"),
+        "budget_line": budget_line, "expense": expense, "party": party, "fiscal_year": fiscal_year,
+    }  # fmt: skip
 
 
 def _keep_year(posting: Posting, year: int) -> None:

@@ -366,8 +366,8 @@ BEGIN
                     WHERE v.unit = i.unit AND v.reference = i.reference AND v.kind = 'reversal')
                     THEN 'wrong-state'
                 WHEN w.status <> i.from_status THEN 'wrong-state'
-                WHEN i.is_other_person AND (coalesce(w.people[1], d.prepared_by) = i.account
-                    OR i.kind = 'reversal' AND d.prepared_by = i.account) THEN 'same-person'
+                WHEN i.is_other_person AND i.account IN (w.people[1], d.prepared_by)
+                    THEN 'same-person'
                 WHEN i.taken > w.open_amount THEN 'exceeds-open-amount'
                 WHEN i.budget_line IS NOT NULL AND l.budget_line IS NULL THEN 'no-such-budget-line'
                 WHEN i.to_line IS NOT NULL AND t.budget_line IS NULL THEN 'no-such-budget-line'
@@ -380,9 +380,10 @@ BEGIN
             fiscal_year smallint, period int, date date, gross numeric, amount numeric,
             withholding_tax numeric, budget_line text, to_line text, appropriated numeric,
             committed numeric, paid numeric, transferred numeric, party text, note text, status text,
-            is_open boolean, reference bigint, reference_kind text,
-            workflow_of bigint, from_status text, to_status text, is_other_person boolean, taken numeric, accounts int[],
-            debits numeric[], credits numeric[], close_period int, reopen_period int, open_year int
+            is_open boolean, reference bigint, reference_kind text, workflow_of bigint,
+            from_status text, to_status text, is_other_person boolean, taken numeric,
+            accounts int[], debits numeric[], credits numeric[], close_period int,
+            reopen_period int, open_year int
         )
         JOIN ledger.book AS b ON b.unit = i.unit
         LEFT JOIN ledger.request AS r ON r.unit = i.unit AND r.key = i.key

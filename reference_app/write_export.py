@@ -55,7 +55,7 @@ def documents(
     def fetch(name: str, *arguments: object) -> Any:
         return runner.run(connection.fetch(queries[name], unit, *arguments))
 
-    balances = fetch("export_balances", (year - BE_TO_CE - 1) * 100 + 10)
+    balances = fetch("balances", (year - BE_TO_CE - 1) * 100 + 9)
     budget = fetch("export_budget", year)
     yield from exporter.beginning(year, balances, dict(budget))
     for is_transfer in (True, False):

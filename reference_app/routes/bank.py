@@ -10,7 +10,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from reference_app.problems import Problem
-from reference_app.routes.requests import json_response, posting_of, unit_of
+from reference_app.routes.requests import posting_of, unit_of, write_response
 from reference_app.statement import lines_of
 
 if TYPE_CHECKING:
@@ -45,9 +45,6 @@ def _receive(ledger: Ledger) -> Handler:
         )
         if outcome in DETAILS:
             raise Problem(outcome, DETAILS[outcome].format(answer))
-        response = json_response(answer, status=201)
-        if outcome == "replay":
-            response.headers["Idempotency-Replayed"] = "true"
-        return response
+        return write_response(answer, is_replay=outcome == "replay")
 
     return receive

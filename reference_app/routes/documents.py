@@ -13,8 +13,8 @@ from aiohttp.typedefs import Handler
 
 from reference_app.kinds import Kind, Step
 from reference_app.problems import Problem
-from reference_app.routes.requests import json_response, number_of, posting_of, unit_of
-from reference_app.rules import Original, Posting, fiscal_year, period_of, satang_of
+from reference_app.routes.requests import number_of, posting_of, unit_of, write_response
+from reference_app.rules import Original, Posting, fiscal_year, period_of, request_values
 
 if TYPE_CHECKING:
     from reference_app.app import Ledger
@@ -52,10 +52,7 @@ def _write(ledger: Ledger, role: str, fill: Fill) -> Handler:
         assert ledger.queue is not None
         outcome = await ledger.queue.submit(await fill(ledger, request, posting, body))
         assert outcome.answer is not None
-        response = json_response(outcome.answer, status=201)
-        if outcome.outcome == "replay":
-            response.headers["Idempotency-Replayed"] = "true"
-        return response
+        return write_response(outcome.answer, is_replay=outcome.outcome == "replay")
 
     return write
 
@@ -83,14 +80,7 @@ async def _request_values(ledger: Ledger, unit: int, document: int, step: Step) 
     rows = await ledger.storage.rows("request_to_pay", unit, document, step.of.name)
     if not rows:
         raise Problem("not-found", "the document does not exist in this unit")
-    return {
-        "amount": satang_of(rows[0]["amount"], "amount"),
-        "withholding_tax": satang_of(rows[0]["withholding_tax"], "withholding_tax"),
-        "budget_line": rows[0]["budget_line"],
-        "expense": rows[0]["expense"],
-        "party": rows[0]["party"],
-        "fiscal_year": rows[0]["fiscal_year"],
-    }
+    return request_values(**rows[0])
 
 
 async def _reverse(ledger: Ledger, request: web.Request, posting: Posting, body: Any) -> Posting:
@@ -114,9 +104,8 @@ async def _close_year(ledger: Ledger, request: web.Request, posting: Posting, bo
     _refuse_body(body)
     year = fiscal_year(request.match_info["year"])
     september = (year - 543) * 100 + 9
-    rows = await ledger.storage.rows("income_to_close", posting.unit, september)
-    income = [(row["account"], row["balance"]) for row in rows]
-    return ledger.rules.close_year(posting, year, income)
+    balances = await ledger.storage.rows("balances", posting.unit, september)
+    return ledger.rules.close_year(posting, year, balances)
 
 
 async def _open_year(ledger: Ledger, request: web.Request, posting: Posting, body: Any) -> Posting:

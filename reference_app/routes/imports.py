@@ -17,7 +17,7 @@ from aiohttp import BodyPartReader, web
 from aiohttp.typedefs import Handler
 
 from reference_app.problems import Problem
-from reference_app.routes.requests import json_response, key_of, unit_of
+from reference_app.routes.requests import key_of, unit_of, write_response
 from reference_app.rules import invalid
 
 if TYPE_CHECKING:
@@ -54,12 +54,12 @@ def _upload(ledger: Ledger) -> Handler:
         kept, is_new = _kept(rows, key, digest)
         if is_new:
             ledger.importer.look()
-        response = json_response(
-            orjson.dumps({"unit": unit, "import": str(kept), "state": "received"}), status=202
+        response = write_response(
+            orjson.dumps({"unit": unit, "import": str(kept), "state": "received"}),
+            is_replay=not is_new,
+            status=202,
         )
         response.headers["Location"] = f"/units/{unit}/imports/{kept}"
-        if not is_new:
-            response.headers["Idempotency-Replayed"] = "true"
         return response
 
     return upload

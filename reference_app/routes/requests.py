@@ -73,3 +73,11 @@ def json_response(text: str | bytes, status: int = 200) -> web.Response:
     """Answer with finished JSON."""
     body = text.encode() if isinstance(text, str) else text
     return web.Response(body=body, status=status, content_type="application/json")
+
+
+def write_response(text: str | bytes, *, is_replay: bool, status: int = 201) -> web.Response:
+    """Answer a write with finished JSON; a repeated key gets the same, and is told so."""
+    response = json_response(text, status)
+    if is_replay:
+        response.headers["Idempotency-Replayed"] = "true"
+    return response

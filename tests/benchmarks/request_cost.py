@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from contracts.records import Failure
 from harness.failures import BadSetup
 from harness.measurements import read_measurements
 from harness.run_folder import RunFolder
@@ -40,7 +41,10 @@ def main() -> int:
     host = pd.read_parquet(folder.path / "readings" / "host.parquet")
     host = host[host.at_ns.between(peak.started_ns, peak.ended_ns) & (host["name"] == "cpu_share")]
     cores = host.groupby("subject").value.mean()
-    print(f"{rate:,.0f} requests/s over the peak of {manifest.run_id}")
+    well = int(np.count_nonzero(during & (samples.failure == Failure.NONE)))
+    print(f"{rate:,.0f} requests/s over the peak of {manifest.run_id}, "
+          f"{well / (peak.ended_ns - peak.started_ns) * 1e9:,.0f} of them answered well; "
+          f"the generator took {float(cores['load']):.2f} cores")  # fmt: skip
     used = {name: float(cores[name]) for name in ("app", "database")}
     for subject, share in (used | {"both": sum(used.values())}).items():
         print(f"{subject:<10}{share:6.2f} cores{share / rate * 1e3:8.3f} ms a request")

@@ -111,7 +111,7 @@ def test_the_burning_line_shows_without_idle_and_the_sleeping_one_only_with_it(
 
     seen, seen_with_idle = self_samples(running.path), self_samples(with_idle.path)
     assert seen["burn"] > 10
-    assert seen.get("nap", 0) < 0.4 * seen["burn"]  # falling asleep is work, too, on a busy machine
+    assert seen.get("nap", 0) < 0.2 * seen["burn"]
     assert seen_with_idle["nap"] > 0.5 * seen_with_idle["burn"]
     assert loop_occupancy(read_stacks(with_idle.path))[0] > 0.8
 
