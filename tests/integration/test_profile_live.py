@@ -30,15 +30,16 @@ from harness.targets.workplace import make_workplace
 
 pytestmark = pytest.mark.slow
 
-# Half of a loop's turn burns, half sleeps: only `--idle` can see the second half.
+# Half of a loop's turn burns, half sleeps: only `--idle` can see the second half. The turns are long,
+# since a sleeper that has woken and waits for a processor looks busy, once a turn.
 PROGRAM = """
 import asyncio, time
 def burn():
-    end = time.perf_counter() + 0.005
+    end = time.perf_counter() + 0.02
     while time.perf_counter() < end:
         sum(range(50))
 def nap():
-    time.sleep(0.005)
+    time.sleep(0.02)
 async def main():
     print("ready", flush=True)
     while True:
