@@ -30,8 +30,8 @@ from harness.targets.workplace import make_workplace
 
 pytestmark = pytest.mark.slow
 
-# Half of a loop's turn burns, half sleeps: only `--idle` can see the second half. The turns are long,
-# since a sleeper that has woken and waits for a processor looks busy, once a turn.
+# Half of a loop's turn burns, half sleeps: only `--idle` can see the second half. The turns are
+# long, since a sleeper that has woken and waits for a processor looks busy, once a turn.
 PROGRAM = """
 import asyncio, time
 def burn():
