@@ -87,7 +87,7 @@ CREATE FUNCTION ledger.audit() RETURNS TABLE (invariant text, violations bigint)
     SELECT 'two_persons_on_a_payment', count(*)
     FROM ledger.document AS p JOIN ledger.document AS r
         ON r.unit = p.unit AND r.document = p.reference
-    WHERE p.kind IN ('payment', 'deposit_refund', 'tax_remittance_payment', 'reversal')
+    WHERE p.kind IN ('payment', 'advance', 'deposit_refund', 'tax_remittance_payment', 'reversal')
         AND p.prepared_by = r.prepared_by
     UNION ALL
     SELECT 'committed_is_its_documents', count(*) FROM ledger.budget_line AS l
@@ -105,11 +105,12 @@ CREATE FUNCTION ledger.audit() RETURNS TABLE (invariant text, violations bigint)
         AND unit NOT IN (SELECT unit FROM ledger.book WHERE import IS NOT NULL)
     UNION ALL
     SELECT 'paid_requests_are_payments', count(*) FROM (
-        SELECT w.unit, w.document FROM ledger.workflow AS w WHERE w.status = 'paid'
+        SELECT w.unit, w.document FROM ledger.workflow AS w WHERE w.status IN ('paid', 'granted')
     ) AS w FULL JOIN (
         SELECT p.unit, p.reference AS document FROM ledger.document AS p
-        WHERE p.kind IN ('payment', 'tax_remittance_payment') AND NOT EXISTS (SELECT FROM ledger.document AS v
-            WHERE v.unit = p.unit AND v.reference = p.document AND v.kind = 'reversal')
+        WHERE p.kind = 'advance' AND p.reference IS NOT NULL
+            OR p.kind IN ('payment', 'tax_remittance_payment') AND NOT EXISTS (SELECT FROM ledger.document AS v
+                WHERE v.unit = p.unit AND v.reference = p.document AND v.kind = 'reversal')
     ) AS p USING (unit, document)
     WHERE w.document IS NULL OR p.document IS NULL
     UNION ALL
@@ -153,7 +154,7 @@ CREATE FUNCTION ledger.audit() RETURNS TABLE (invariant text, violations bigint)
     SELECT 'e_payments_are_ordered', count(*) FROM (
         SELECT unit, document FROM ledger.document
         WHERE note = 'e-payment' AND amount > withholding_tax
-            AND kind IN ('payment', 'deposit_refund', 'tax_remittance_payment')
+            AND kind IN ('payment', 'advance', 'deposit_refund', 'tax_remittance_payment')
     ) AS p FULL JOIN ledger.bank_order AS o USING (unit, document)
     WHERE p.document IS NULL OR o.document IS NULL
     UNION ALL

@@ -155,7 +155,7 @@ class BackDated:
     """Reads files by one catalogue."""
 
     def __init__(self, catalogue: Catalogue) -> None:
-        self._rules = Rules(catalogue)
+        self._rules = Rules(catalogue, is_back_dated=True)
         self._columns = {
             word: name for name, thai in catalogue.columns.items() for word in (name, thai)
         }

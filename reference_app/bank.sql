@@ -28,7 +28,7 @@ END $$;
 
 CREATE TRIGGER payment_is_ordered AFTER INSERT ON ledger.document FOR EACH ROW
     WHEN (NEW.note = 'e-payment' AND NEW.amount > NEW.withholding_tax
-        AND NEW.kind IN ('payment', 'deposit_refund', 'tax_remittance_payment'))
+        AND NEW.kind IN ('payment', 'advance', 'deposit_refund', 'tax_remittance_payment'))
     EXECUTE FUNCTION ledger.order_payment();
 
 -- A payment that is reversed before its order was first sent never goes to the bank. One that was

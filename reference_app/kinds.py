@@ -50,7 +50,7 @@ class BudgetEffect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """A kind of document. Without a `path` only a step, an import or the ledger itself makes it.
+    """A kind of document. Without a `role` only a step, an import or the ledger itself makes it.
 
     One that `is_final` cannot be reversed. `imported_as` is its name in sheets of back-dated books,
     empty when it may not stand there.
@@ -72,7 +72,11 @@ class Kind:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """A step that somebody takes on a document: from one state to the next."""
+    """A step that somebody takes on a document: from one state to the next.
+
+    `fields` are those of the request body; the document that it `makes` takes the rest from the one
+    that the step is taken on.
+    """
 
     of: Kind
     name: str
@@ -81,6 +85,7 @@ class Step:
     to_status: str
     is_other_person: bool
     makes: Kind | None
+    fields: Mapping[str, str]
     takes: str
 
 
@@ -133,7 +138,7 @@ def _read_kind(name: str, entry: Mapping[str, Any], chart: Mapping[int, ChartAcc
         name=name,
         path=entry.get("path", ""),
         role=entry.get("role", ""),
-        fields=entry["fields"],
+        fields=entry.get("fields", {}),
         party=entry.get("party", ""),
         note=entry.get("note", ""),
         lines=tuple(_read_line(name, text, chart) for text in entry.get("lines", ())),
@@ -178,5 +183,6 @@ def _read_step(entry: Mapping[str, Any], kinds: Mapping[str, Kind]) -> Step:
         to_status=entry["to"],
         is_other_person=entry.get("other_person", False),
         makes=kinds[entry["makes"]] if "makes" in entry else None,
+        fields=entry.get("fields", {}),
         takes=entry.get("takes", ""),
     )

@@ -191,10 +191,11 @@ class GivenLine:
 
 
 class Rules:
-    """The rules over one catalogue."""
+    """The rules over one catalogue; books of paper (`is_back_dated`) were decided on paper."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
+    def __init__(self, catalogue: Catalogue, *, is_back_dated: bool = False) -> None:
         self._catalogue = catalogue
+        self._is_back_dated = is_back_dated
         self._accounts = {str(code): code for code in catalogue.chart}
         self._revenue = {
             str(code): code for code, entry in catalogue.chart.items() if entry.account_class == 4
@@ -202,7 +203,7 @@ class Rules:
 
     def new_document(self, posting: Posting, kind: Kind, body: Mapping[str, Any]) -> Posting:
         """Fill *posting* with a new document of *kind* made from the request *body*."""
-        values = self._read_fields(kind, body)
+        values = self._read_fields(kind.fields, body)
         if any(line.account == "@expense" for line in kind.lines):
             values["expense"] = self._catalogue.budget_lines.get(values["budget_line"])
             if values["expense"] is None:
@@ -228,18 +229,16 @@ class Rules:
 
     def step_values(self, step: Step, body: Mapping[str, Any]) -> dict[str, Any]:
         """Read the request body of a step; a step that makes no document has an empty body."""
-        if step.makes is None:
-            if body != {}:
-                raise invalid(f"{step.name} has an empty body")
-            return {}
-        return self._read_fields(step.makes, body)
+        if not step.fields and body != {}:
+            raise invalid(f"{step.name} has an empty body")
+        return self._read_fields(step.fields, body)
 
     def reversal(self, posting: Posting, original: Original, body: Mapping[str, Any]) -> Posting:
         """Fill *posting* with the document that takes *original* back: its lines with the sides
         exchanged, its effects on the budget with the signs exchanged.
 
-        What a step made gives its amount back to the document that the step was taken on, which
-        returns to the state before; a document that waits for steps itself is taken back whole.
+        A document that waits for steps itself is taken back whole. What else a step made gives its
+        amount back to the document that the step was taken on, which returns to the state before.
         """
         kind = self._catalogue.kinds.get(original.kind)
         if kind is None or kind.is_final:
@@ -247,7 +246,7 @@ class Rules:
         if original.prepared_by == posting.account:  # of a payment, too
             raise Problem("forbidden-role", "the preparer of a document may not take this step")
         reversing = self._catalogue.kinds["reversal"]
-        self._fill(posting, reversing, self._read_fields(reversing, body))
+        self._fill(posting, reversing, self._read_fields(reversing.fields, body))
         if kind.budget:
             _keep_year(posting, original.fiscal_year)
         posting.reference, posting.reference_kind = original.document, kind.name
@@ -267,12 +266,12 @@ class Rules:
                 sign = "-" if effect.sign > 0 else ""
                 setattr(posting, effect.column, f"{sign}{original.amount}")
         made_by = next((step for step in self._catalogue.steps if step.makes is kind), None)
-        if made_by is not None:
-            posting.workflow_of, posting.to_status = original.reference, made_by.from_status
-            posting.taken = f"-{original.amount}"
-        elif kind.is_open:
+        if kind.is_open:
             posting.workflow_of, posting.to_status = original.document, "reversed"
             posting.taken = original.amount
+        elif made_by is not None:
+            posting.workflow_of, posting.to_status = original.reference, made_by.from_status
+            posting.taken = f"-{original.amount}"
         return posting
 
     def close(self, posting: Posting, period: int) -> Posting:
@@ -283,7 +282,7 @@ class Rules:
     def reopen(self, posting: Posting, period: int, body: Mapping[str, Any]) -> Posting:
         """Fill *posting* with the reopening of *period*, dated within it."""
         kind = self._catalogue.kinds["period_reopening"]
-        self._fill(posting, kind, self._read_fields(kind, body))
+        self._fill(posting, kind, self._read_fields(kind.fields, body))
         if posting.period != period:
             raise invalid("date: must lie in the period that is opened again")
         posting.reopen_period = period
@@ -319,11 +318,11 @@ class Rules:
         posting.open_year = year
         return posting
 
-    def _read_fields(self, kind: Kind, body: Mapping[str, Any]) -> dict[str, Any]:
-        if not isinstance(body, dict) or body.keys() != kind.fields.keys():
-            raise invalid(f"the body has exactly the fields {', '.join(kind.fields)}")
+    def _read_fields(self, fields: Mapping[str, str], body: Mapping[str, Any]) -> dict[str, Any]:
+        if not isinstance(body, dict) or body.keys() != fields.keys():
+            raise invalid(f"the body has exactly the fields {', '.join(fields)}")
         values: dict[str, Any] = {}
-        for name, field_type in kind.fields.items():
+        for name, field_type in fields.items():
             reader = FIELD_READERS.get(field_type)
             if reader is not None:
                 values[name] = reader(body[name], name)
@@ -357,6 +356,10 @@ class Rules:
         account = self._accounts.get(line["account"]) if isinstance(line["account"], str) else None
         if account is None:
             raise invalid(f"lines: {line['account']!r} is not in the chart of accounts")
+        if self._catalogue.chart[account].is_cash and not self._is_back_dated:
+            raise invalid(
+                "lines: a voucher moves no money; use a receipt, a remittance or a request"
+            )
         if "debit" in line:
             satang = _positive(line["debit"], "lines.debit")
             return GivenLine(account=account, debit_satang=satang, credit_satang=0)
@@ -378,7 +381,7 @@ class Rules:
             raise invalid("withholding_tax: more than the amount")
         posting.amount = money_text(amount)
         posting.withholding_tax = money_text(withheld)
-        posting.party = values.get(kind.party or "party")
+        posting.party = values.get(kind.party, values.get("party"))
         posting.note = values.get(kind.note)
         self._fill_lines(posting, kind, {**values, "net": amount - withheld})
         _fill_budget(posting, kind, values)

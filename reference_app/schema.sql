@@ -140,7 +140,7 @@ CREATE TABLE ledger.workflow (
     people bigint[] NOT NULL,
     PRIMARY KEY (unit, document),
     CONSTRAINT two_persons CHECK (
-        status NOT IN ('checked', 'approved', 'paid') OR people[1] <> ALL (people[2:])
+        status NOT IN ('checked', 'approved', 'paid', 'granted') OR people[1] <> ALL (people[2:])
     )
 ) WITH (fillfactor = 70);
 CREATE INDEX workflow_open ON ledger.workflow (unit, document) WHERE is_open;

@@ -10,8 +10,8 @@ Inferred, because the published sums allow nothing else:
 - the sums 3,063 / 6,122 / 11,264 requests per SAO-month come out only with 3 / 5 / 6 *active*
   accounts per SAO; the 4 / 5 / 8 of `ACCOUNTS` are the accounts that exist;
 - a document is a receipt, a disbursement request, a payment, a commitment, an advance, a voucher or
-  a transfer (196 / 358 / 615); checks and approvals make none. One `advance` journey draws an
-  advance and clears it, because a clearing needs an advance of its own;
+  a transfer (196 / 358 / 615); checks and approvals make none. One `advance` journey asks for an
+  advance, draws it and clears it, because a clearing needs an advance of its own;
 - the peak minute is 1.6 times the mean of the peak hour; the reopening day is a closed model whose
   rate is bounded by people, so it has no day factor.
 
@@ -99,7 +99,8 @@ OPERATIONS: Final[dict[str, OperationKind]] = {
     "approve_disbursement_request": OperationKind.POST,
     "pay_disbursement_request": OperationKind.POST,
     "create_commitment": OperationKind.POST,
-    "create_advance": OperationKind.POST,
+    "create_advance_request": OperationKind.POST,
+    "pay_advance_request": OperationKind.POST,
     "clear_advance": OperationKind.POST,
     "create_journal_voucher": OperationKind.POST,
     "create_budget_transfer": OperationKind.POST,
@@ -209,8 +210,9 @@ ACTIVITIES: Final[tuple[Activity, ...]] = (
     ),
     Activity(
         name="advance", role="clerk", per_sao_month=Range(4, 8, 15), documents=1,
-        variants=(("view_worklist", "view_budget", "find_payees", "create_advance",
-                   "view_document", "list_documents", "clear_advance", "view_document"),),
+        variants=(("view_worklist", "find_payees", "create_advance_request",
+                   "view_document", "pay_advance_request",
+                   "list_documents", "clear_advance", "view_document"),),
     ),
     Activity(
         name="journal_voucher", role="clerk", per_sao_month=Range(10, 25, 50), documents=1,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def routes(ledger: Ledger) -> Iterable[web.RouteDef]:
     """Return the write routes of every kind and step in the catalogue."""
     for kind in ledger.catalogue.kinds.values():
-        if kind.path:
+        if kind.role:
             yield web.post(f"/units/{{unit}}/{kind.path}", _create(ledger, kind))
     for step in ledger.catalogue.steps:
         path = f"/units/{{unit}}/{step.of.path}/{{document}}/{step.name}"

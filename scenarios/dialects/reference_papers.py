@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from scenarios.journeys.forms import (
-    Advance,
     AdvanceClearing,
+    AdvancePayment,
+    AdvanceRequest,
     Approval,
     BudgetTransfer,
     Check,
@@ -52,7 +53,7 @@ def _nothing(_form: Check | Approval | PeriodClose) -> dict[str, Any]:
     return {}
 
 
-def _payment(form: Payment) -> dict[str, Any]:
+def _payment(form: Payment | AdvancePayment) -> dict[str, Any]:
     return {"date": form.date, "method": form.method}
 
 
@@ -65,7 +66,7 @@ def _commitment(form: Commitment) -> dict[str, Any]:
     }
 
 
-def _advance(form: Advance) -> dict[str, Any]:
+def _advance_request(form: AdvanceRequest) -> dict[str, Any]:
     return {"date": form.date, "borrower": form.borrower, "amount": baht(form.amount_satang)}
 
 
@@ -139,9 +140,13 @@ PAPERS: Final[dict[type[Form], Paper]] = {
         path=lambda unit, _: f"/units/{unit}/commitments",
         body=_commitment, kind="commitment", period=_dated,
     ),
-    Advance: Paper(
-        path=lambda unit, _: f"/units/{unit}/advances",
-        body=_advance, kind="advance", period=_dated,
+    AdvanceRequest: Paper(
+        path=lambda unit, _: f"/units/{unit}/advance-requests",
+        body=_advance_request, kind="advance_request", period=_dated,
+    ),
+    AdvancePayment: Paper(
+        path=lambda unit, form: f"/units/{unit}/advance-requests/{form.document}/pay",
+        body=_payment, kind="advance", period=_dated,
     ),
     AdvanceClearing: Paper(
         path=lambda unit, form: f"/units/{unit}/advances/{form.document}/clear",

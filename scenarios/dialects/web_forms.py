@@ -134,7 +134,8 @@ class WebFormsDialect(TableDialect):
         "approve_disbursement_request": _on_paper("approve"),
         "pay_disbursement_request": _on_paper("pay", _payment),
         "create_commitment": _new_paper("order", _budgeted),
-        "create_advance": _new_paper("advance", _dated_amount),
+        "create_advance_request": _new_paper("advance", _dated_amount),
+        "pay_advance_request": _on_paper("pay", _payment),
         "clear_advance": _on_paper("clear", _dated_amount),
         "create_journal_voucher": _new_paper("voucher", _voucher),
         "close_period": Call(

@@ -20,8 +20,8 @@ from scenarios.journeys.forms import (
     PAYABLES,
     REVENUE_ACCOUNTS,
     UTILITIES_EXPENSE,
-    Advance,
     AdvanceClearing,
+    AdvanceRequest,
     BudgetTransfer,
     Commitment,
     DisbursementRequest,
@@ -137,20 +137,26 @@ def commit_budget(visit: Visit) -> Journey:
 
 
 def lend_and_clear(visit: Visit) -> Journey:
-    """An official takes an advance and brings the vouchers back; the whole advance is spent."""
+    """An official takes an advance and brings the vouchers back; the whole advance is spent.
+
+    The clerk writes the request, the finance director releases the money.
+    """
     clerk = Clerk(visit, visit.crew.clerk)
     yield clerk.view_worklist()
-    yield clerk.view_budget()
     yield clerk.find_payees()
-    loan = Advance(
+    loan = AdvanceRequest(
         date=visit.day.date,
         borrower=PAYEES[visit.draw.below(len(PAYEES))],
         amount_satang=visit.draw.amount_satang(ADVANCE_SATANG),
     )
-    advance = yield clerk.hand_in("create_advance", loan)
+    request = yield clerk.hand_in("create_advance_request", loan)
+    if not request.is_ok:
+        return
+    director = FinanceDirector(visit, visit.crew.director)
+    yield director.view_document(request.document)
+    advance = yield director.lend(request.document, loan)
     if not advance.is_ok:
         return
-    yield clerk.view_document(advance.document)
     yield clerk.list_documents()
     vouchers = AdvanceClearing(
         document=advance.document, date=visit.day.date, amount_satang=loan.amount_satang

@@ -10,6 +10,8 @@ from typing import Final
 
 from scenarios.journeys.forms import (
     REVENUE_ACCOUNTS,
+    AdvancePayment,
+    AdvanceRequest,
     DisbursementRequest,
     Payment,
     PeriodClose,
@@ -28,9 +30,18 @@ class FinanceDirector(Person):
 
     def pay(self, document: int, bill: DisbursementRequest) -> Step:
         """Pay the approved request."""
-        method = "cheque" if self.visit.draw.below(2) else "e-payment"
-        form = Payment(document=document, date=self.visit.day.date, method=method, request=bill)
+        date, method = self.visit.day.date, self._method()
+        form = Payment(document=document, date=date, method=method, request=bill)
         return self.hand_in("pay_disbursement_request", form, document=document)
+
+    def lend(self, document: int, loan: AdvanceRequest) -> Step:
+        """Pay what an official asked for in advance."""
+        date, method = self.visit.day.date, self._method()
+        form = AdvancePayment(document=document, date=date, method=method, request=loan)
+        return self.hand_in("pay_advance_request", form, document=document)
+
+    def _method(self) -> str:
+        return "cheque" if self.visit.draw.below(2) else "e-payment"
 
     def settle(self, document: int, bill: DisbursementRequest) -> Generator[Step, Reply, None]:
         """Read the approved request, see the budget, pay, look at the payment."""

@@ -41,6 +41,7 @@ class MoneyKind(StrEnum):
     PERIOD_CLOSE = "period_close"
     BOOKS_IMPORT = "books_import"
     BACK_DATED_PAYMENT = "back_dated_payment"
+    ADVANCE_REQUEST = "advance_request"
 
 
 KIND_INDEX: Final = {kind: index for index, kind in enumerate(MoneyKind)}
@@ -121,8 +122,27 @@ class Commitment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AdvanceRequest:
+    """An official asks for money for a trip or a project, before the vouchers are there."""
+
+    date: str
+    borrower: str
+    amount_satang: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdvancePayment:
+    """The payment of what was asked for in advance, by cheque or e-payment."""
+
+    document: int
+    date: str
+    method: str
+    request: AdvanceRequest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Advance:
-    """Cash lent to an official for a trip or a project."""
+    """Money that was lent to an official on paper; it stands in a file only."""
 
     date: str
     borrower: str
@@ -200,7 +220,8 @@ Form = (
     | Approval
     | Payment
     | Commitment
-    | Advance
+    | AdvanceRequest
+    | AdvancePayment
     | AdvanceClearing
     | JournalVoucher
     | BudgetTransfer
@@ -271,12 +292,24 @@ def _commitment(form: Commitment) -> Effect:
     )
 
 
+def _advance_request(form: AdvanceRequest) -> Effect:
+    return Effect(kind=KIND_INDEX[MoneyKind.ADVANCE_REQUEST], period=period_number(form.date))
+
+
+def _advance_payment(form: AdvancePayment) -> Effect:
+    return _lent(form.date, form.request.amount_satang)
+
+
 def _advance(form: Advance) -> Effect:
+    return _lent(form.date, form.amount_satang)
+
+
+def _lent(date: str, amount_satang: int) -> Effect:
     return Effect(
         kind=KIND_INDEX[MoneyKind.ADVANCE],
-        period=period_number(form.date),
-        gross_satang=form.amount_satang,
-        cash_delta_satang=-form.amount_satang,
+        period=period_number(date),
+        gross_satang=amount_satang,
+        cash_delta_satang=-amount_satang,
         cash_account=CASH_ACCOUNTS.index(BANK),
     )
 
@@ -334,6 +367,8 @@ _EFFECTS: Final[dict[type, Callable[..., Effect]]] = {
     Approval: _approval,
     Payment: _payment,
     Commitment: _commitment,
+    AdvanceRequest: _advance_request,
+    AdvancePayment: _advance_payment,
     Advance: _advance,
     AdvanceClearing: _advance_clearing,
     JournalVoucher: _journal_voucher,
@@ -365,7 +400,11 @@ def altered(form: Form) -> Form | None:
         return replace(form, lines=form.lines + more)
     match form:
         case (
-            DisbursementRequest() | Commitment() | Advance() | AdvanceClearing() | BudgetTransfer()
+            DisbursementRequest()
+            | Commitment()
+            | AdvanceRequest()
+            | AdvanceClearing()
+            | BudgetTransfer()
         ):
             return replace(form, amount_satang=form.amount_satang + ALTERATION_SATANG)
     return None

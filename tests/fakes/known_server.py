@@ -30,7 +30,7 @@ KINDS = {
     "receipts": "receipt",
     "disbursement-requests": "disbursement_request",
     "commitments": "commitment",
-    "advances": "advance",
+    "advance-requests": "advance_request",
     "journal-vouchers": "journal_voucher",
     "budget-transfers": "budget_transfer",
 }
@@ -96,7 +96,8 @@ class Ledger:
             case "check" | "approve":
                 return 201, {}, document
             case "pay":
-                return self._made(unit, "payment", form["date"])
+                kind = "advance" if parts[0] == "advance-requests" else "payment"
+                return self._made(unit, kind, form["date"])
             case _:
                 return self._made(unit, "advance_clearing", form["date"])
 

@@ -19,7 +19,8 @@ MS = 1_000_000
 T0 = 5_000 * S
 KINDS = ["receipt", "disbursement_request", "disbursement_check", "disbursement_approval",
          "payment", "commitment", "advance", "advance_clearing", "journal_voucher",
-         "budget_transfer", "period_close", "books_import", "back_dated_payment"]  # fmt: skip
+         "budget_transfer", "period_close", "books_import", "back_dated_payment",
+         "advance_request"]  # fmt: skip
 LINES = [f"B{number:02d}" for number in range(1, 13)]
 CASH, BANK = "1110101", "1110201"
 CHART = [(CASH, 1, True), (BANK, 1, True), ("1130101", 1, False), ("2120101", 2, False),
@@ -148,11 +149,7 @@ class Work:
             self.ask("commitment", unit, budget=amount, line=line,
                      do=self._reserving(unit, "commitment", amount, line))  # fmt: skip
         elif act == "advance":
-            if self.ask("advance", unit, gross=amount, cash=-amount, account=BANK,
-                        do=self._posting(unit, "advance", amount, "1130101", BANK)):  # fmt: skip
-                self.ask("advance_clearing", unit, gross=amount,
-                         do=self._posting(unit, "advance_clearing", amount, "5210101",
-                                          "1130101"))  # fmt: skip
+            self._lend(unit, amount)
         elif act == "voucher":
             self.ask("journal_voucher", unit, gross=amount,
                      do=self._posting(unit, "journal_voucher", amount, "5110101",
@@ -180,6 +177,19 @@ class Work:
         self.ledger.budget[unit, line]["transferred"] -= amount
         self.ledger.budget[unit, other]["transferred"] += amount
         return self.ledger.post(unit, "budget_transfer", DATE, [], key=key, line=line)
+
+    def _lend(self, unit: int, amount: int) -> None:
+        posting = self._posting
+
+        def request(key: int) -> Row:
+            return self.ledger.post(unit, "advance_request", DATE, [], key=key)
+
+        lend = posting(unit, "advance", amount, "1130101", BANK)
+        if self.ask("advance_request", unit, do=request) and self.ask(
+            "advance", unit, gross=amount, cash=-amount, account=BANK, do=lend
+        ):
+            clear = posting(unit, "advance_clearing", amount, "5210101", "1130101")
+            self.ask("advance_clearing", unit, gross=amount, do=clear)
 
     def _disburse(self, unit: int, amount: int, line: str) -> None:
         reserve = self._reserving(unit, "disbursement_request", amount, line)

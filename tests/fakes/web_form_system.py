@@ -145,10 +145,13 @@ class System:
         session, unit = self.may_act(request)
         fields = await self.form(request, session)
         number, act = int(request.match_info["paper"]), request.match_info["act"]
-        needed = {"check": "", "approve": "check", "pay": "approve", "clear": ""}[act]
 
         def carry_out() -> int:
             paper = self.papers[number - 1]
+            is_advance = paper["kind"] == "advance"
+            needed = {
+                "check": "", "approve": "check", "pay": "" if is_advance else "approve", "clear": ""
+            }[act]  # fmt: skip
             if needed and needed not in paper["acts"]:
                 raise Refused("ยังไม่ผ่านขั้นก่อนหน้า")
             paper["acts"].append(act)

@@ -33,10 +33,10 @@ AMOUNTS = [1, 10_00, 250_50, 1_000_00, 30_000_000_00]  # satang; two of the last
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """What a path makes: by whom, in which state; `is_open`: steps follow."""
+    """What a path makes: by whom (nobody: a step does), in which state; `is_open`: steps follow."""
 
     name: str
-    role: str
+    role: str = ""
     status: str = "posted"
     budget: tuple[int, int, int] = (0, 0, 0)  # appropriated, committed, paid, times the amount
     is_open: bool = False
@@ -60,17 +60,19 @@ KINDS = {
     "disbursement-requests": Kind(name="disbursement_request", role="clerk", status="submitted",
                                   budget=(0, 1, 0), is_open=True),
     "commitments": Kind(name="commitment", role="clerk", status="committed", budget=(0, 1, 0)),
-    "advances": Kind(name="advance", role="clerk", status="outstanding", is_open=True),
+    "advance-requests": Kind(name="advance_request", role="clerk", status="submitted",
+                             is_open=True),
+    "advances": Kind(name="advance", status="outstanding", is_open=True),
     "remittances": Kind(name="remittance", role="clerk"),
     "deposits": Kind(name="deposit", role="clerk", status="held", is_open=True),
     "tax-remittances": Kind(name="tax_remittance", role="clerk", status="submitted", is_open=True),
     "journal-vouchers": Kind(name="journal_voucher", role="clerk"),
     "budget-transfers": Kind(name="budget_transfer", role="clerk"),
 }  # fmt: skip
-PAYMENT = Kind(name="payment", role="director", status="paid", budget=(0, -1, 1))
-TAX_PAYMENT = Kind(name="tax_remittance_payment", role="director", status="paid")
-REFUND = Kind(name="deposit_refund", role="director")
-CLEARING = Kind(name="advance_clearing", role="clerk")
+PAYMENT = Kind(name="payment", status="paid", budget=(0, -1, 1))
+TAX_PAYMENT = Kind(name="tax_remittance_payment", status="paid")
+REFUND = Kind(name="deposit_refund")
+CLEARING = Kind(name="advance_clearing")
 STEPS = {
     ("disbursement-requests", "check"): Step(role="checker", before="submitted", after="checked"),
     ("disbursement-requests", "approve"): Step(role="approver", before="checked", after="approved"),
@@ -79,6 +81,8 @@ STEPS = {
     ("tax-remittances", "pay"): Step(role="director", before="submitted", after="paid",
                                      makes=TAX_PAYMENT),
     ("deposits", "refund"): Step(role="director", before="held", after="refunded", makes=REFUND),
+    ("advance-requests", "pay"): Step(role="director", before="submitted", after="granted",
+                                      makes=KINDS["advances"]),
     ("advances", "clear"): Step(role="clerk", before="outstanding", after="cleared",
                                 other_person=False, makes=CLEARING),
 }  # fmt: skip
@@ -284,7 +288,6 @@ class Model:
         received = sum(entry[3] for entry in given)
         lines: Lines = {
             "receipt": [(held, received, 0), *((entry[0], 0, entry[3]) for entry in given)],
-            "advance": [(ADVANCES, amount, 0), (BANK, 0, amount)],
             "remittance": [(BANK, amount, 0), (CASH, 0, amount)],
             "deposit": [(held, amount, 0), (DEPOSITS, 0, amount)],
             "journal_voucher": [entry[:3] for entry in given],
@@ -297,10 +300,9 @@ class Model:
             unit.spend(year, to_line, [0, amount, 0, 0])
         elif any(kind.budget):
             unit.spend(year, line, effect(kind, amount))
-        people = {"people": [account], "open_amount": amount} if kind.is_open else {}
         made = unit.add(kind.name, day, account, key, amount=amount, tax=tax, lines=lines,
                         budget_line=line, to_line=to_line, status=kind.status,
-                        **people)  # fmt: skip
+                        **waits(kind, account, amount))  # fmt: skip
         return answer_of(made, kind.status)
 
     def _step(
@@ -324,6 +326,7 @@ class Model:
             "payment": [(EXPENSE.get(line or "", 0), amount, 0), (BANK, 0, amount - tax),
                         (TAX, 0, tax)],
             "tax_remittance_payment": [(TAX, amount, 0), (BANK, 0, amount)],
+            "advance": [(ADVANCES, amount, 0), (BANK, 0, amount)],
             "deposit_refund": [(DEPOSITS, amount, 0), (BANK, 0, amount)],
             "advance_clearing": [(5210101, amount, 0), (ADVANCES, 0, amount)],
         }[kind.name]  # fmt: skip
@@ -334,7 +337,7 @@ class Model:
             target.status = step.after
         made = unit.add(kind.name, day, account, key, amount=amount, tax=tax, budget_line=line,
                         lines=[e for e in lines if e[1] or e[2]], status=kind.status,
-                        reference=target.document)  # fmt: skip
+                        reference=target.document, **waits(kind, account, amount))  # fmt: skip
         return answer_of(made, kind.status)
 
     def _reverse(self, unit: Unit, account: int, key: str, target: Document, day: date) -> Any:
@@ -345,7 +348,9 @@ class Model:
         ):
             raise Refused(409, "wrong-state")
         step = next((s for s in STEPS.values() if s.makes is kind), None)
-        waiting = unit.documents[target.reference] if step and target.reference else target
+        waiting = target
+        if step and target.reference and not kind.is_open:
+            waiting = unit.documents[target.reference]
         if account in waiting.people[:1]:
             raise Refused(403, "forbidden-role")
         if kind.is_open and target.open_amount < target.amount:
@@ -357,13 +362,13 @@ class Model:
             unit.spend(target.year, to_line, [0, target.amount, 0, 0])
         else:
             unit.spend(target.year, line, effect(kind, -target.amount))
-        if step:
+        if kind.is_open:
+            target.status, target.open_amount = "reversed", 0
+            target.people.append(account)
+        elif step:
             waiting.status = step.before
             waiting.open_amount += target.amount
             waiting.people.append(account)
-        elif kind.is_open:
-            target.status, target.open_amount = "reversed", 0
-            target.people.append(account)
         made = unit.add("reversal", day, account, key, amount=target.amount, tax=target.tax,
                         lines=[(a, credit, debit) for a, debit, credit in target.lines],
                         budget_line=line, to_line=to_line, reference=target.document)  # fmt: skip
@@ -415,6 +420,11 @@ class Model:
             lines.append((FUND, max(left, 0), max(-left, 0)))
         unit.closed = period
         return answer_of(unit.add("year_close", day, account, key, lines=lines), "posted")
+
+
+def waits(kind: Kind, account: int, amount: int) -> dict[str, Any]:
+    """What a new document has more when steps follow."""
+    return {"people": [account], "open_amount": amount} if kind.is_open else {}
 
 
 def effect(kind: Kind, amount: int) -> list[int]:

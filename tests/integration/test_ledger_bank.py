@@ -139,6 +139,26 @@ async def test_an_e_payment_reaches_the_bank_net_of_tax_and_a_cheque_does_not(
     assert "ledger_bank_orders_accepted_total" in metrics.body
 
 
+async def test_an_advance_and_a_refund_go_to_the_bank_like_a_payment(country: Country) -> None:
+    day = {"date": "2025-12-01"}
+    async with banking() as playing, serving(country, bank_url=playing.url) as client:
+        deposit = await client.post(
+            f"/units/{SAO}/deposits", person(SAO, "clerk"),
+            {**day, "channel": "bank", "depositor": "ร้าน ข", "amount": "70.00"},
+        )  # fmt: skip
+        refund = await client.post(
+            f"/units/{SAO}/deposits/{deposit.body['document']}/refund", person(SAO, "director"),
+            {**day, "amount": "30.00", "method": "e-payment"},
+        )  # fmt: skip
+        advance = await client.advance("e-payment", borrower="นางยืม", amount="500.00")
+        orders = [await settled(client, refund.body["document"]), await settled(client, advance)]
+
+    assert [(o["payee"], o["amount"], o["state"]) for o in orders] == [
+        ("ร้าน ข", "30.00", "accepted"), ("นางยืม", "500.00", "accepted"),
+    ]  # fmt: skip
+    assert ("-500.00", advance) in [(line.amount, line.document) for line in playing.lines[SAO]]
+
+
 @pytest.mark.slow
 async def test_while_the_bank_is_down_people_are_not_held_up_and_afterwards_it_pays_once(
     fresh: Country, monkeypatch: pytest.MonkeyPatch

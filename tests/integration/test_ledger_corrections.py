@@ -61,7 +61,7 @@ def position(books: Any) -> Any:
         ("journal-vouchers", VOUCHER),
         ("budget-transfers", TRANSFER),
         ("commitments", COMMITMENT),
-        ("advances", ADVANCE),
+        ("advance-requests", ADVANCE),
         ("deposits", DEPOSIT),
         ("remittances", {"date": BUSINESS_DATE, "description": "x", "amount": "10.00"}),
         ("disbursement-requests", {**COMMITMENT, "withholding_tax": "1.00"}),
@@ -146,8 +146,7 @@ async def test_what_was_paid_or_cleared_in_part_is_not_reversed_behind_it(
 ) -> None:
     async with serving(country) as client:
         request, _ = await paid_request(client)
-        advance = await client.post(f"/units/{SAO}/advances", person(SAO, "clerk"), ADVANCE)
-        document = advance.body["document"]
+        document = await client.advance()
         clearing = await client.post(
             f"/units/{SAO}/advances/{document}/clear", person(SAO, "clerk"),
             {"date": BUSINESS_DATE, "amount": "40.00"},
@@ -181,9 +180,9 @@ async def test_nobody_takes_back_the_clearing_that_he_made_of_an_advance_of_anot
 ) -> None:
     everything = person(SAO, "all")
     async with serving(country) as client:
-        advance = await client.post(f"/units/{SAO}/advances", person(SAO, "clerk"), ADVANCE)
+        advance = await client.advance()
         clearing = await client.post(
-            f"/units/{SAO}/advances/{advance.body['document']}/clear", everything,
+            f"/units/{SAO}/advances/{advance}/clear", everything,
             {"date": BUSINESS_DATE, "amount": "40.00"},
         )  # fmt: skip
         alone = await reverse(client, clearing.body["document"], everything)

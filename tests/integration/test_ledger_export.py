@@ -126,10 +126,8 @@ async def work_through_the_year(client: Client) -> None:
     dropped, _ = await spend(client)
 
     bank: Cells = {"date": early, "channel": "bank", "amount": "300.00"}
-    advances = [
-        await write(client, "advances", date=early, borrower="นางยืม", amount="100.00")
-        for _ in range(4)
-    ]
+    advances = [await client.advance(date=early, amount="100.00") for _ in range(4)]
+    await write(client, "advance-requests", date=later, borrower="=ผู้ยืม", amount="9.00")
     deposits = [await write(client, "deposits", **bank, depositor="-ผู้ฝาก") for _ in range(3)]
     for document, amount in ((advances[1], "40.00"), (advances[2], "100.00")):
         await write(client, f"advances/{document}/clear", date=later, amount=amount)

@@ -28,7 +28,7 @@ from tests.integration.ledger_client import (
 )
 
 HISTORY_DATE = "2026-01-05"  # October and November are closed, December is open
-DOCUMENTS_OF_SAO = 358  # a month
+DOCUMENTS_OF_SAO = 362  # a month
 WEIGHT_OF_PAO = 15
 
 
@@ -74,6 +74,7 @@ async def test_books_of_history_read_like_posted_ones(country: Country) -> None:
         assert Decimal(line["committed"]) > 0
     assert sum(Decimal(line["transferred"]) for line in books["budget"]) == 0
     assert {d["status"] for d in documents if d["kind"] == "disbursement_request"} == {"paid"}
+    assert {d["status"] for d in documents if d["kind"] == "advance_request"} == {"granted"}
     assert {d["status"] for d in documents if d["kind"] == "advance"} == {"cleared"}
 
 

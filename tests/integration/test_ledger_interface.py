@@ -75,7 +75,7 @@ SOUND: dict[str, dict[str, Any]] = {
     },
     "pay": {"method": "e-payment"},
     "commitments": {"budget_line": "B03", "payee": "x", "amount": "9.00"},
-    "advances": {"borrower": "x", "amount": "50.00"},
+    "advance-requests": {"borrower": "x", "amount": "50.00"},
     "clear": {"amount": "5.00"},
     "remittances": {"description": "x", "amount": "5.00"},
     "deposits": {"channel": "cash", "depositor": "x", "amount": "50.00"},
@@ -88,7 +88,7 @@ SOUND: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 SOUND = {word: {"date": DAY, **body} for word, body in SOUND.items()}
 SOUND["bank-statements"] = {"lines": STATEMENT}
-WITH_STEPS = ("disbursement-requests", "advances", "deposits", "tax-remittances")
+WITH_STEPS = ("disbursement-requests", "advance-requests", "deposits", "tax-remittances")
 
 schema = schemathesis.openapi.from_path(
     INTERFACE,
@@ -156,6 +156,7 @@ async def _write_books(client: Client) -> Books:
         for document in requests:
             assert (await client.take(step, document, person(SAO, role))).status == 201
     books.documents["pay"] = requests
+    books.documents["advances"] = [await client.advance(date=DAY) for _ in range(DOCUMENTS)]
     closed = await client.post(f"/units/{PAO}/periods/2026-08/close", person(PAO, "director"))
     assert closed.status == 201, closed.body
     books.imported = str(uuid.uuid4())

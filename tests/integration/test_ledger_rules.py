@@ -228,7 +228,7 @@ async def test_a_key_stands_for_one_payload_and_one_unit(country: Country) -> No
         await client.receipt(key=key)
         altered = await client.receipt(key=key, payer="somebody else")
         other_kind = await client.post(
-            f"/units/{SAO}/advances",
+            f"/units/{SAO}/advance-requests",
             person(SAO, "clerk"),
             {"date": BUSINESS_DATE, "borrower": "x", "amount": "1.00"},
             key,
@@ -324,12 +324,9 @@ async def test_a_budget_transfer_moves_money_and_no_more_than_there_is(country: 
 async def test_an_advance_is_cleared_in_parts_and_not_beyond(country: Country) -> None:
     clerk = person(SAO, "clerk")
     async with serving(country) as client:
-        advance = await client.post(
-            f"/units/{SAO}/advances",
-            clerk,
-            {"date": BUSINESS_DATE, "borrower": "x", "amount": "500.00"},
-        )
-        path = f"/units/{SAO}/advances/{advance.body['document']}/clear"
+        advance = await client.advance()
+        read = await client.get(f"/units/{SAO}/documents/{advance}", clerk)
+        path = f"/units/{SAO}/advances/{advance}/clear"
         answers = [
             await client.post(path, clerk, {"date": BUSINESS_DATE, "amount": amount})
             for amount in ("600.00", "200.00", "300.00", "0.01")
@@ -341,7 +338,7 @@ async def test_an_advance_is_cleared_in_parts_and_not_beyond(country: Country) -
             {"date": BUSINESS_DATE, "amount": "1.00"},
         )
 
-    assert advance.body["status"] == "outstanding"
+    assert read.body["status"] == "outstanding"
     assert [answer.status for answer in answers] == [422, 201, 201, 409]
     assert not_an_advance.status == 404
 
@@ -353,7 +350,7 @@ async def test_a_voucher_that_does_not_balance_is_refused(country: Country) -> N
             "description": "ปรับปรุง",
             "lines": [
                 {"account": "5110101", "debit": "10.00"},
-                {"account": "1110201", "credit": credit},
+                {"account": "2110101", "credit": credit},
             ],
         }
 
@@ -364,6 +361,45 @@ async def test_a_voucher_that_does_not_balance_is_refused(country: Country) -> N
 
     assert good.status == 201
     assert (bad.status, bad.code) == (422, "invalid")
+
+
+async def test_one_person_alone_lets_no_money_out(country: Country) -> None:
+    """Whoever asked for the money does not release it, and no other paper moves it."""
+    everything = person(SAO, "all")
+    day = {"date": BUSINESS_DATE}
+    async with serving(country) as client:
+        before = await client.books()
+        asked = await client.post(
+            f"/units/{SAO}/advance-requests", everything,
+            {**day, "borrower": "x", "amount": "500.00"},
+        )  # fmt: skip
+        path = f"/units/{SAO}/advance-requests/{asked.body['document']}/pay"
+        by_himself = await client.post(path, everything, {**day, "method": "cheque"})
+        by_a_clerk = await client.post(path, person(SAO, "clerk"), {**day, "method": "cheque"})
+        straight = await client.post(
+            f"/units/{SAO}/advances", everything, {**day, "borrower": "x", "amount": "500.00"}
+        )
+        vouchers = [
+            await client.post(
+                f"/units/{SAO}/journal-vouchers", everything,
+                {**day, "description": "x", "lines": [
+                    {"account": "5110101", "debit": "10.00"}, {"account": cash, "credit": "10.00"},
+                ]},
+            )
+            for cash in ("1110101", "1110201")
+        ]  # fmt: skip
+        untouched = await client.books()
+        paid = await client.post(path, person(SAO, "director"), {**day, "method": "cheque"})
+        again = await client.post(path, person(SAO, "director"), {**day, "method": "cheque"})
+
+    assert asked.body["status"] == "submitted"
+    assert (by_himself.status, by_himself.code) == (403, "forbidden-role")
+    assert (by_a_clerk.status, by_a_clerk.code) == (403, "forbidden-role")
+    assert straight.status == 404
+    assert [(answer.status, answer.code) for answer in vouchers] == [(422, "invalid")] * 2
+    assert untouched["trial_balance"] == before["trial_balance"]
+    assert (paid.status, paid.body["kind"]) == (201, "advance")
+    assert (again.status, again.code) == (409, "wrong-state")
 
 
 @pytest.mark.parametrize(

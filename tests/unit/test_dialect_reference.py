@@ -15,8 +15,9 @@ from scenarios.demand import OPERATIONS
 from scenarios.dialects import load_dialect
 from scenarios.dialects.interface import Answer
 from scenarios.journeys.forms import (
-    Advance,
     AdvanceClearing,
+    AdvancePayment,
+    AdvanceRequest,
     Approval,
     BudgetTransfer,
     Check,
@@ -40,6 +41,7 @@ BILL = DisbursementRequest(
     amount_satang=123_456,
     withholding_tax_satang=1_234,
 )
+LOAN = AdvanceRequest(date="2025-12-01", borrower="x", amount_satang=100)
 RECEIPT = Receipt(date="2025-12-01", channel="cash", payer="x", lines=(("4110101", 150_05),))
 FORMS = [
     (
@@ -81,10 +83,16 @@ FORMS = [
         {"date": "2025-12-01", "budget_line": "B01", "payee": "x", "amount": "0.09"},
     ),
     (
-        "create_advance",
-        Advance(date="2025-12-01", borrower="x", amount_satang=100),
-        "/units/7/advances",
+        "create_advance_request",
+        LOAN,
+        "/units/7/advance-requests",
         {"date": "2025-12-01", "borrower": "x", "amount": "1.00"},
+    ),
+    (
+        "pay_advance_request",
+        AdvancePayment(document=5, date="2025-12-02", method="e-payment", request=LOAN),
+        "/units/7/advance-requests/5/pay",
+        {"date": "2025-12-02", "method": "e-payment"},
     ),
     (
         "clear_advance",

@@ -15,6 +15,8 @@ from scenarios.journeys.forms import (
     KIND_INDEX,
     Advance,
     AdvanceClearing,
+    AdvancePayment,
+    AdvanceRequest,
     Approval,
     BackDatedBooks,
     BackDatedPayment,
@@ -132,7 +134,9 @@ def test_later_steps_name_the_document_that_the_target_made():
         ("pay_supplier", "check_disbursement_request"),
         ("pay_supplier", "approve_disbursement_request"),
         ("pay_supplier", "pay_disbursement_request"),
-        ("advance", "create_advance"),
+        ("advance", "create_advance_request"),
+        ("advance", "pay_advance_request"),
+        ("advance", "clear_advance"),
         ("month_close", "close_period"),
         ("login", "start_login"),
         ("login", "authorize_at_provider"),
@@ -192,6 +196,7 @@ BILL = DisbursementRequest(
     amount_satang=100_00,
     withholding_tax_satang=100,
 )
+LOAN = AdvanceRequest(date="2025-12-01", borrower="x", amount_satang=7)
 EFFECTS = [
     (
         Receipt(date="2025-12-01", channel="cash", payer="x", lines=(("a", 5), ("b", 7))),
@@ -218,6 +223,11 @@ EFFECTS = [
     (
         Commitment(date="2025-12-01", budget_line="B12", payee="x", amount_satang=9),
         Effect(kind=5, period=202512, budget_delta_satang=9, budget_line=11),
+    ),
+    (LOAN, Effect(kind=13, period=202512)),
+    (
+        AdvancePayment(document=1, date="2025-12-01", method="cheque", request=LOAN),
+        Effect(kind=6, period=202512, gross_satang=7, cash_delta_satang=-7, cash_account=1),
     ),
     (
         Advance(date="2025-12-01", borrower="x", amount_satang=9),
@@ -268,7 +278,7 @@ def test_each_form_has_its_effect_on_the_books(form, effect):
 
 def test_every_kind_of_money_has_an_effect_under_test():
     assert {effect.kind for _, effect in EFFECTS} == set(KIND_INDEX.values())
-    assert len(MoneyKind) == len(KIND_INDEX) == 13
+    assert len(MoneyKind) == len(KIND_INDEX) == 14
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -294,8 +304,10 @@ def test_an_altered_form_is_another_request_and_still_well_formed(form, effect):
     changed = altered(form)
 
     if isinstance(
-        form, Check | Approval | Payment | PeriodClose | BackDatedBooks | BackDatedPayment
-    ):
+        form,
+        Check | Approval | Payment | AdvancePayment | PeriodClose | BackDatedBooks
+        | BackDatedPayment | Advance,
+    ):  # fmt: skip
         assert changed is None
         return
     assert changed != form
