@@ -200,7 +200,7 @@ def _add_target_options(command: argparse.ArgumentParser) -> None:
 def _add_history(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--history", type=int, default=0, metavar="MONTHS",
-        help="fill the embedded ledger with the documents of so many closed months (default: 0)",
+        help="fill the embedded ledger with the documents of so many months (default: 0)",
     )  # fmt: skip
 
 

@@ -21,6 +21,7 @@ from scenarios.workload_plan import RATE_SCALE_MAX
 
 BUSINESS_DATE: Final = "2025-12-01"  # the first working day of the month end under test
 FISCAL_YEAR: Final = 2569  # the Buddhist fiscal year of that day: October 2025 to September 2026
+HISTORY_MONTH_DAYS: Final = 28  # the fill's months of history have so many
 DURATION_S: Final = 180.0
 # Ramp, steady, peak and what follows need some seconds each to be told apart.
 DURATION_S_MIN: Final = 10.0
@@ -123,8 +124,8 @@ class Options:
             raise _refused(
                 "--history",
                 self.history_months,
-                f"write at most {most}: the fiscal year of scenario {self.scenario} has no more "
-                f"closed months before {SCENARIOS[self.scenario].business_date}",
+                f"write at most {most}: no more months of the fiscal year of scenario "
+                f"{self.scenario} are over on {SCENARIOS[self.scenario].business_date}",
             )
 
     def _check_own_load(self) -> None:
@@ -184,9 +185,9 @@ class Options:
 
 
 def history_months_max(scenario: Scenario) -> int:
-    """Return how many months of the fiscal year are closed: all but the last; none in a backlog."""
-    months_passed = (int(scenario.business_date[5:7]) - 10) % 12
-    return 0 if scenario.has_backlog else max(0, months_passed - 1)
+    """Return how many months of the fiscal year are over, or nearly; none in a backlog."""
+    _, month, day = scenario.business_date.split("-")
+    return 0 if scenario.has_backlog else (int(month) - 10) % 12 + (int(day) >= HISTORY_MONTH_DAYS)
 
 
 def _refused(option: str, value: object, mend: str) -> BadSetup:

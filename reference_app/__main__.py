@@ -92,7 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     filling.add_argument(
         "--history", type=int, default=0, metavar="MONTHS",
-        help="give every unit the documents of so many months before the open ones",
+        help="give every unit the documents of so many months, the closed ones first",
     )  # fmt: skip
     return parser
 

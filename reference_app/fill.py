@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import asyncpg
 
-from reference_app.history import CLOSE, add_history
+from reference_app.history import CLOSE, DAYS, add_history
 from reference_app.kinds import Catalogue, read_catalogue
 from reference_app.problems import BadSettings
 from reference_app.rules import fiscal_year_of
@@ -84,12 +84,12 @@ async def fill(
     """Fill and return the seconds of each part. Raises `BadSettings` for a wrong file.
 
     The month before *business_date* is open and so is *open_from*, when given, and what follows:
-    units whose books of months are still to be imported. The *history* months before them hold
-    documents, as far as the fiscal year reaches.
+    units whose books of months are still to be imported. The last *history* closed months of the
+    fiscal year hold documents; when there are fewer, the open ones that are over do so, too.
     """
     catalogue = read_catalogue()
     closed_through = _closed_through(business_date, open_from)
-    months = closed_months(fiscal_year_of(business_date), closed_through, history)
+    months = months_of_history(business_date, closed_through, history)
     started_at = time.monotonic()
     seconds: dict[str, float] = {}
 
@@ -140,21 +140,25 @@ def _closed_through(business_date: date, open_from: date | None) -> int:
     return max(last, before_year)
 
 
-def closed_months(year_be: int, closed_through: int, count: int) -> list[date]:
-    """Return the first days of the last *count* closed months of fiscal year *year_be*.
+def months_of_history(business_date: date, closed_through: int, count: int) -> list[date]:
+    """Return the first days of *count* months of the fiscal year of *business_date*.
 
-    Raises `BadSettings` when it has fewer up to the period *closed_through*.
+    They are the last ones up to the period *closed_through*, and when it has fewer, further ones
+    that are over on that day. Raises `BadSettings` when there are not so many.
     """
+    year_be = fiscal_year_of(business_date)
     year = year_be - 543
     months = [date(year - 1, month, 1) for month in (10, 11, 12)]
     months += [date(year, month, 1) for month in range(1, 10)]
-    closed = [day for day in months if day.year * 100 + day.month <= closed_through]
-    if not 0 <= count <= len(closed):
+    over = [day for day in months if day.replace(day=DAYS) <= business_date]
+    if not 0 <= count <= len(over):
         raise BadSettings(
-            f"--history {count}: fiscal year {year_be} has {len(closed)} closed months before the "
-            "open ones; ask for at most so many, or name a later --business-date in the year"
+            f"--history {count}: {len(over)} months of fiscal year {year_be} are over on "
+            f"{business_date}; ask for at most so many, or name a later --business-date in the year"
         )
-    return closed[len(closed) - count :]
+    closed = sum(day.year * 100 + day.month <= closed_through for day in months)
+    end = max(closed, count)
+    return over[end - count : end]
 
 
 async def _insert(connection: Any, catalogue: Catalogue, year_be: int) -> None:

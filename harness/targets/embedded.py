@@ -133,7 +133,7 @@ class EmbeddedOptions:
     """What to start: *defects* is LEDGER_DEFECTS' own form, *port* 0 means any free one.
 
     With *has_backlog* the books are open from the beginning of the fiscal year; *history_months* of
-    documents stand in them before the open months.
+    documents stand in them, in the closed months first.
     """
 
     population: Population

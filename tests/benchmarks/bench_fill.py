@@ -32,14 +32,14 @@ from reference_app.problems import BadSettings
 from reference_app.settings import Settings
 from scenarios.population import Population, build_population, write_accounts_csv, write_units_csv
 
-MONTHS_MAX: Final = 10  # of a fiscal year's twelve, the last two are open
+MONTHS_MAX: Final = 12
 TABLES: Final = ("document", "line", "workflow", "balance", "budget_line", "counter", "book")
 
 
 def business_date(months: int) -> date:
-    """Return the day before which *months* of fiscal year 2569 are closed: the next is open."""
-    year, month = divmod(9 + months + 1, 12)
-    return date(2025 + year, month + 1, 1)
+    """Return a day on which *months* of fiscal year 2569 are over; two more are open till 10."""
+    year, month = divmod(9 + min(months + 1, 11), 12)
+    return date(2025 + year, month + 1, 28)
 
 
 async def fill_database(

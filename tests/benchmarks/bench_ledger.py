@@ -7,7 +7,7 @@ rules before it; then receipts into the full books take turns with receipts into
 then one person reads trial balances of the year. Processor time is of workers and database. Timings
 on a busy machine mean nothing, so this is a script and no test.
 
-    .venv/bin/python -m tests.benchmarks.bench_ledger --seconds 6 --rounds 4 --months 10
+    .venv/bin/python -m tests.benchmarks.bench_ledger --seconds 6 --rounds 4 --months 12
 """
 
 from __future__ import annotations
@@ -40,18 +40,18 @@ from reference_app.storage import SESSION_SETTINGS
 from scenarios.population import Population, all_accounts, build_population
 from tests.benchmarks.bench_import import cpu_s
 
-BUSINESS_DATE: Final = "2026-09-15"
-READ_PERIOD: Final = "2026-07"
+BUSINESS_DATE: Final = "2026-09-28"
+READ_PERIOD: Final = "2026-09"
 READS: Final = 200
 AUDITOR: Final = 1
 BODY: Final = (
-    b'{"date":"2026-09-15","channel":"cash","payer":"bench","lines":['
+    b'{"date":"2026-09-28","channel":"cash","payer":"bench","lines":['
     b'{"account":"4110101","amount":"100.25"},{"account":"4210101","amount":"5.00"},'
     b'{"account":"4510101","amount":"7.50"}]}'
 )
 POSTING: Final = (
     '[{"place": 0,"unit": %s,"key":"%s","payload_hash":"\\\\x00ff","account": 1,"kind":"receipt",'
-    '"fiscal_year": 2569,"period": 202609,"date":"2026-09-15","gross":"112.75","amount":"0",'
+    '"fiscal_year": 2569,"period": 202609,"date":"2026-09-28","gross":"112.75","amount":"0",'
     '"withholding_tax":"0","appropriated":"0","committed":"0","paid":"0","transferred":"0",'
     '"party":"bench","status":"posted","is_open": false,"is_other_person": false,"taken":"0",'
     '"accounts": [1110101,4110101,4210101,4510101],"debits": ["112.75","0","0","0"],'
@@ -223,7 +223,7 @@ def main() -> int:
     parser.add_argument("--clients", type=int, default=16, help="of pgbench")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--scale", type=float, default=0.1, help="of the units, in both ledgers")
-    parser.add_argument("--months", type=int, default=10, help="in the full books; 0: skip them")
+    parser.add_argument("--months", type=int, default=12, help="in the full books; 0: skip them")
     options = parser.parse_args()
     population = build_population(scale=options.scale)
     units = {unit.unit for unit in population.units}

@@ -125,6 +125,28 @@ async def test_postings_go_on_with_the_next_numbers(country: Country) -> None:
     assert violations == {}
 
 
+@pytest.mark.slow
+async def test_a_whole_year_in_the_books_is_posted_to_and_closed(country: Country) -> None:
+    await fill_country(
+        country.settings.database_url, country.folder, business_date="2026-09-28", history=12
+    )
+    director = person(SAO, "director")
+    async with serving(country) as client:
+        receipt = await client.receipt(date="2026-09-28")
+        august = await client.post(f"/units/{SAO}/periods/2026-08/close", director)
+        year = await client.post(f"/units/{SAO}/fiscal-years/2569/close", director)
+        balance = await client.get(
+            f"/units/{SAO}/reports/trial-balance?period=2026-09", person(SAO, "clerk")
+        )
+        violations = await client.violations()
+
+    assert receipt.body["number"] == 12 * 80 + 1
+    assert (august.status, year.status) == (201, 201), (august.body, year.body)
+    closing = {row["account"]: row["closing"] for row in balance.body["accounts"]}
+    assert {amount for account, amount in closing.items() if account >= "4"} == {"0.00"}
+    assert violations == {}
+
+
 async def test_two_fills_give_the_same_books(country: Country) -> None:
     async def content() -> list[Any]:
         await filled(country)
@@ -149,12 +171,12 @@ async def test_two_fills_give_the_same_books(country: Country) -> None:
 async def test_history_that_the_fiscal_year_does_not_hold_is_refused_before_anything_is_dropped(
     country: Country,
 ) -> None:
-    with pytest.raises(BadSettings, match="has 1 closed months before"):
+    with pytest.raises(BadSettings, match="--history 3: 2 months of fiscal year 2569"):
         await fill_country(
             country.settings.database_url,
             country.folder,
             business_date=BUSINESS_DATE,
-            history=2,
+            history=3,
         )
     async with serving(country) as client:
         assert await client.sql("SELECT FROM ledger.book") != []

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from reference_app.fill import closed_months
+from harness.options import HISTORY_MONTH_DAYS
+from reference_app.fill import months_of_history
 from reference_app.history import (
     CHUNK_LINES,
     DAYS,
@@ -43,8 +44,9 @@ def test_a_month_of_a_mean_organisation_has_the_documents_and_lines_that_were_fo
     assert sum(len(row["accounts"] or ()) for row in rows) == 1436
 
 
-def test_the_weights_are_those_of_the_population() -> None:
+def test_the_weights_and_the_days_are_those_of_the_harness() -> None:
     assert {kind.value: size.weight for kind, size in SIZES.items()} == WEIGHTS
+    assert DAYS == HISTORY_MONTH_DAYS
 
 
 @pytest.mark.parametrize("weight", [0.15, 1, 25])
@@ -92,13 +94,26 @@ def test_chunks_cover_all_units_and_split_none() -> None:
     assert chunks_of([], 3, 11) == [(3, 11)]
 
 
-def test_history_ends_with_the_last_closed_month() -> None:
-    assert closed_months(2569, 202601, 2) == [date(2025, 12, 1), date(2026, 1, 1)]
-    assert closed_months(2569, 202509, 0) == []
+@pytest.mark.parametrize(
+    ("day", "closed_through", "count", "first", "last"),
+    [
+        (date(2026, 3, 2), 202601, 2, date(2025, 12, 1), date(2026, 1, 1)),
+        (date(2026, 3, 2), 202601, 5, date(2025, 10, 1), date(2026, 2, 1)),
+        (date(2026, 9, 28), 202607, 10, date(2025, 10, 1), date(2026, 7, 1)),
+        (date(2026, 9, 28), 202607, 12, date(2025, 10, 1), date(2026, 9, 1)),
+        (date(2025, 10, 28), 202509, 1, date(2025, 10, 1), date(2025, 10, 1)),
+    ],
+)
+def test_history_ends_with_the_last_closed_month_unless_more_is_asked_for(
+    day: date, closed_through: int, count: int, first: date, last: date
+) -> None:
+    months = months_of_history(day, closed_through, count)
+    assert (len(months), months[0], months[-1]) == (count, first, last)
+    assert months_of_history(day, closed_through, 0) == []
 
 
-def test_more_months_than_the_fiscal_year_has_closed_are_refused_in_one_line() -> None:
-    with pytest.raises(BadSettings, match=r"--history 2: fiscal year 2569 has 1 closed months"):
-        closed_months(2569, 202510, 2)
+def test_more_months_than_are_over_are_refused_in_one_line() -> None:
+    with pytest.raises(BadSettings, match=r"--history 3: 2 months of fiscal year 2569 are over"):
+        months_of_history(date(2025, 12, 27), 202510, 3)
     with pytest.raises(BadSettings, match="--history -1"):
-        closed_months(2569, 202510, -1)
+        months_of_history(date(2025, 12, 1), 202510, -1)
