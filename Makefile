@@ -9,8 +9,8 @@ STAMP := $(VENV)/.monthend-ready
 PEERS := $(VENV)/peers
 
 .DEFAULT_GOAL := help
-.PHONY: help setup accept plan profile calibrate test bench bench-ledger bench-import request-cost bench-engine fill \
-  check format lock clean
+.PHONY: help setup accept plan profile calibrate test bench bench-ledger bench-import bench-overload request-cost bench-engine \
+  fill check format lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -58,6 +58,9 @@ fill: $(STAMP) ## months of history for all units, measured: make fill MONTHS=1 
 
 bench-import: $(STAMP) ## back-dated documents per second, alone and beside people at work
 	@$(BIN)/python -m tests.benchmarks.bench_import $(ARGS)
+
+bench-overload: $(STAMP) ## what a worker still answers well past its knee, with the load on a core of its own
+	@$(BIN)/python -m tests.benchmarks.bench_overload $(ARGS)
 
 request-cost: $(STAMP) ## processor time of a request in the peak of a run: make request-cost RUN=runs/...
 	@$(BIN)/python -m tests.benchmarks.request_cost $(RUN)

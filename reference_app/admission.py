@@ -3,37 +3,68 @@
 aiohttp takes on everything by itself, and then everybody waits. Here a request beyond the limit is
 answered 503 with Retry-After before its body is read; one beyond its unit's share is answered 429,
 so that one unit cannot take the place of the others. Health and metrics always pass.
+
+The limit is wide, so that a database that restarts is waited for by whoever came meanwhile. But a
+queue that stands is no stall, it is overload: it serves nobody sooner, and makes everybody wait.
+When it did not clear for some seconds, the limit is narrow until it does (after CoDel, Nichols and
+Jacobson 2012: the smallest queue of an interval is the one that tells).
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
+from math import inf
+from time import monotonic
 
 from reference_app.problems import Problem
 
 
 class Admission:
-    """Counts requests in flight, in all and per unit. The caller leaves what it entered."""
+    """Counts requests in flight, in all and per unit. The caller leaves what it entered.
 
-    def __init__(self, *, in_flight_max: int, per_unit_max: int) -> None:
+    The limit is *in_flight_max*, and *standing_max* while more than half of that were in flight for
+    *standing_s* seconds without a break.
+    """
+
+    def __init__(
+        self,
+        *,
+        in_flight_max: int,
+        per_unit_max: int,
+        standing_max: int,
+        standing_s: float,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
         self._in_flight_max = in_flight_max
         self._per_unit_max = per_unit_max
+        self._standing_max = min(standing_max, in_flight_max)
+        self._cleared_at = self._standing_max // 2
+        self._standing_s = standing_s
+        self._clock = clock
+        self._stands_from = inf  # when a queue that has not cleared since will be a standing one
         self.in_flight = 0
         self._units: defaultdict[str, int] = defaultdict(int)
 
     def enter(self, unit: str | None) -> None:
         """Take a place, or raise the problem `shed` or `shed-unit`."""
-        if self.in_flight >= self._in_flight_max:
+        if self.in_flight >= self._standing_max and (
+            self.in_flight >= self._in_flight_max or self._clock() >= self._stands_from
+        ):
             raise Problem("shed", f"{self.in_flight} requests are in progress")
         if unit is not None:
             if self._units[unit] >= self._per_unit_max:
                 raise Problem("shed-unit", f"{self._units[unit]} requests of this unit in progress")
             self._units[unit] += 1
         self.in_flight += 1
+        if self.in_flight > self._cleared_at and self._stands_from == inf:
+            self._stands_from = self._clock() + self._standing_s
 
     def leave(self, unit: str | None) -> None:
         """Give the place back."""
         self.in_flight -= 1
+        if self.in_flight <= self._cleared_at:
+            self._stands_from = inf
         if unit is not None:
             self._units[unit] -= 1
             if not self._units[unit]:

@@ -118,7 +118,10 @@ async def build_ledger(settings: Settings) -> Ledger:
             clock=time,
         ),
         admission=Admission(
-            in_flight_max=settings.in_flight_max, per_unit_max=settings.in_flight_per_unit_max
+            in_flight_max=settings.in_flight_max,
+            per_unit_max=settings.in_flight_per_unit_max,
+            standing_max=settings.standing_max,
+            standing_s=settings.standing_s,
         ),
         execute=executor(storage.post),
     )
@@ -169,13 +172,10 @@ def gate(ledger: Ledger) -> Middleware:
 def problem_response(problem: Problem) -> web.Response:
     """Return a problem as its HTTP answer."""
     kind = problem.kind
-    headers = {"Retry-After": str(kind.retry_after_s)} if kind.retry_after_s else None
-    return web.Response(
-        body=problem.body(),
-        status=kind.status,
-        headers=headers,
-        content_type="application/problem+json",
-    )
+    headers = {"Content-Type": "application/problem+json"}
+    if kind.retry_after_s:
+        headers["Retry-After"] = str(kind.retry_after_s)
+    return web.Response(body=problem.body(), status=kind.status, headers=headers)
 
 
 def _problem_of(error: web.HTTPException) -> Problem:
@@ -206,7 +206,8 @@ def make_app(ledger: Ledger) -> web.Application:
 
     logging.getLogger("aiohttp.server").addFilter(without_content)
     app = web.Application(client_max_size=BODY_SIZE_MAX, middlewares=[gate(ledger)])
-    for group in (documents, imports, bank, reports, auth, books, operations):
+    # The router tries the paths below /units/{unit} in their order: what people ask most, first.
+    for group in (reports, documents, imports, bank, books, auth, operations):
         app.add_routes(group.routes(ledger))
 
     async def run_parts(_app: web.Application) -> AsyncIterator[None]:

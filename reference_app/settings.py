@@ -36,6 +36,8 @@ class Settings:
     batch_linger_ms: float = 0.0
     in_flight_max: int = 512
     in_flight_per_unit_max: int = 64
+    standing_max: int = 128
+    standing_s: float = 5.0
     deadline_s: float = 5.0
     acquire_timeout_s: float = 1.0
     command_timeout_s: float = 3.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from contextlib import suppress
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -212,7 +213,7 @@ def test_who_writes_in_which_unit(who: Session, unit: int, code: str | None) -> 
 
 
 def test_admission_gives_every_place_back() -> None:
-    admission = Admission(in_flight_max=3, per_unit_max=2)
+    admission = Admission(in_flight_max=3, per_unit_max=2, standing_max=3, standing_s=1.0)
     admission.enter("7")
     admission.enter("7")
     with pytest.raises(Problem) as of_the_unit:
@@ -226,6 +227,43 @@ def test_admission_gives_every_place_back() -> None:
 
     assert (of_the_unit.value.kind.status, of_all.value.kind.status) == (429, 503)
     assert admission.in_flight == 1
+
+
+def test_a_queue_that_stands_is_cut_short_and_one_that_clears_is_waited_for() -> None:
+    now = 0.0
+    admission = Admission(
+        in_flight_max=9, per_unit_max=9, standing_max=4, standing_s=5.0, clock=lambda: now
+    )
+
+    def entered() -> int:
+        """How many more get in."""
+        count = 0
+        with suppress(Problem):
+            while True:
+                admission.enter(None)
+                count += 1
+        return count
+
+    def leave(count: int) -> None:
+        for _ in range(count):
+            admission.leave(None)
+
+    stall = entered()  # the database restarts: whoever comes meanwhile waits for it
+    now = 4.9
+    still = entered()
+    leave(7)  # and is answered, down to half of the narrow limit
+    now = 9.8
+    after = entered()
+    leave(6)  # now it never clears, however many are answered
+    now = 14.8
+    overload = entered()
+    leave(1)
+    narrow = entered()
+    leave(4)
+    recovered = entered()
+
+    assert (stall, still, after) == (9, 0, 7)
+    assert (overload, narrow, recovered) == (1, 1, 9)
 
 
 ENVIRONMENT = {
