@@ -7,7 +7,6 @@ twice: an existing ledger is dropped first.
 
 from __future__ import annotations
 
-import asyncio
 import csv
 import time
 from collections.abc import Iterator, Mapping
@@ -18,7 +17,7 @@ from typing import Any, Final
 
 import asyncpg
 
-from reference_app.history import CLOSE, DAYS, add_history
+from reference_app.history import CLOSE, DAYS, VACUUM, add_history
 from reference_app.kinds import Catalogue, read_catalogue
 from reference_app.problems import BadSettings
 from reference_app.rules import fiscal_year_of
@@ -35,10 +34,10 @@ UNIT_COLUMNS: Final = (
 )  # fmt: skip
 ACCOUNT_COLUMNS: Final = ("account", "unit", "roles", "pid")
 
-TABLES: Final = (  # the lines are half of all
-    "ledger.line",
-    "ledger.document, ledger.workflow, ledger.unit, ledger.account, ledger.book, ledger.counter, "
-    "ledger.budget_line, ledger.balance",
+LARGE_TABLES: Final = "ledger.line, ledger.document"
+OTHER_TABLES: Final = (
+    "ledger.workflow, ledger.unit, ledger.account, ledger.book, ledger.counter, "
+    "ledger.budget_line, ledger.balance"
 )
 
 INSERTS: Final = (
@@ -113,7 +112,9 @@ async def fill(
         if months:
             await add_history(settings.database_url, catalogue, months, closed_through)
             note("history")
-        await asyncio.gather(*(_vacuum(settings.database_url, part) for part in TABLES))
+        else:
+            await connection.execute(f"{VACUUM} {LARGE_TABLES}")
+        await connection.execute(f"{VACUUM} {OTHER_TABLES}")
         await connection.execute("CHECKPOINT")
         note("vacuum")
     finally:
@@ -121,14 +122,6 @@ async def fill(
     _write_sessions(settings, accounts, sessions_out)
     note("sessions")
     return seconds
-
-
-async def _vacuum(database_url: str, tables: str) -> None:
-    connection = await asyncpg.connect(database_url)
-    try:
-        await connection.execute(f"VACUUM (ANALYZE, BUFFER_USAGE_LIMIT '128MB') {tables}")
-    finally:
-        await connection.close()
 
 
 def _closed_through(business_date: date, open_from: date | None) -> int:

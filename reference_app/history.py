@@ -38,6 +38,10 @@ RECEIPT_LINES: Final = 8  # and the one of the money
 VOUCHER_PAIRS: Final = 8
 ACTORS: Final = ("clerk", "checker", "approver", "director")  # `people` of a unit, from 1
 CONNECTIONS: Final = 2
+MAINTENANCE_MEMORY: Final = "384MB"  # of a connection
+# Before anything else reads a new page: whoever reads it first must note in it that its rows count,
+# and write it once more.
+VACUUM: Final = "VACUUM (ANALYZE, BUFFER_USAGE_LIMIT '128MB')"
 CHUNK_LINES: Final = 100_000  # a chunk's lines are held twice by the triggers, 100 bytes each
 SETTINGS: Final = {**SESSION_SETTINGS, "join_collapse_limit": "1", "work_mem": "128MB"}
 
@@ -154,9 +158,11 @@ async def add_history(
     connection = await asyncpg.connect(database_url)
     try:
         chunks = await _lay_out(connection, catalogue, months)
-        resume = await _postpone(connection)
+        indexes = await _postpone(connection)
         await _by_chunks(database_url, chunks, STATEMENTS)
-        await connection.execute(resume)
+        await asyncio.gather(
+            *(_in_order(database_url, f"{VACUUM} {table}", index) for table, index in indexes)
+        )
         await _by_chunks(database_url, chunks, (CLOSE,), closed_through)
         await connection.execute(f"DROP TABLE {PATTERN_TABLES}")
     finally:
@@ -208,8 +214,8 @@ def chunks_of(sizes: Sequence[tuple[int, int]], first: int, last: int) -> list[t
     return list(zip(begins, [*(begin - 1 for begin in begins[1:]), last], strict=True))
 
 
-async def _postpone(connection: Any) -> str:
-    """Take away what nothing needs until the end, and return the statements that bring it back.
+async def _postpone(connection: Any) -> tuple[tuple[str, str], ...]:
+    """Take away what nothing needs until the end, and return (table, what brings it back).
 
     An index built in one go costs a third of one that grows, and has no half-empty pages.
     """
@@ -223,11 +229,28 @@ async def _postpone(connection: Any) -> str:
         ALTER TABLE ledger.line DROP CONSTRAINT line_pkey, SET (autovacuum_enabled = off);
         ALTER TABLE ledger.document SET (autovacuum_enabled = off);
         DROP INDEX ledger.document_by_date""")
-    return f"""
-        SET maintenance_work_mem = '512MB';
-        {by_date};
-        ALTER TABLE ledger.line ADD CONSTRAINT line_pkey {key}, RESET (autovacuum_enabled);
-        ALTER TABLE ledger.document RESET (autovacuum_enabled)"""
+    return (
+        (
+            "ledger.line",
+            f"ALTER TABLE ledger.line ADD CONSTRAINT line_pkey {key}, RESET (autovacuum_enabled)",
+        ),
+        (
+            "ledger.document",
+            f"{by_date}; ALTER TABLE ledger.document RESET (autovacuum_enabled)",
+        ),
+    )
+
+
+async def _in_order(database_url: str, *statements: str) -> None:
+    """Carry out *statements*, each a transaction, over a connection of their own."""
+    connection = await asyncpg.connect(
+        database_url, server_settings={"maintenance_work_mem": MAINTENANCE_MEMORY}
+    )
+    try:
+        for statement in statements:
+            await connection.execute(statement)
+    finally:
+        await connection.close()
 
 
 async def _by_chunks(
