@@ -17,8 +17,8 @@ from typing import Any, Final
 from uuid import uuid5
 
 import aiohttp
-import orjson
 
+from reference_app.answers import json_of
 from reference_app.metrics import Metrics
 from reference_app.settings import Settings
 from reference_app.storage import NotExecuted, Storage, Uncertain
@@ -137,6 +137,6 @@ class Bank:
                 f"{self._url}/payments", json=body, headers={"Idempotency-Key": str(key)},
                 allow_redirects=False,
             ) as response:  # fmt: skip
-                return answer_of(response.status, orjson.loads(await response.read()))
+                return answer_of(response.status, await json_of(response))
         except (aiohttp.ClientError, TimeoutError, ValueError):
             return BankAnswer()

@@ -18,6 +18,7 @@ from urllib.parse import quote, urlencode
 import aiohttp
 import jwt
 
+from reference_app.answers import json_of
 from reference_app.problems import Problem
 
 STATE_LIFETIME_S: Final = 600  # a person scans a QR code in between
@@ -143,7 +144,7 @@ class Provider:
             async with self._client.request(method, url, **arguments) as response:
                 if response.status >= 500 or response.status == 429:
                     raise Problem("provider-unavailable", f"the provider answers {response.status}")
-                answer = await response.json()
+                answer = await json_of(response)
                 return response.status, answer if isinstance(answer, dict) else {}
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise Problem("provider-unavailable", "the provider does not answer") from error
