@@ -301,6 +301,10 @@ SELECT json_build_object('unit', b.unit,
     ))::text
 FROM ledger.book AS b WHERE b.unit = ANY ($1) ORDER BY b.unit
 
+-- name: book_sizes
+-- How many documents the books of units hold: what is read at once is divided by that.
+SELECT unit, document_count FROM ledger.book WHERE unit = ANY ($1) ORDER BY unit
+
 -- name: export_moment
 -- How many writes the books of a unit have answered: which moment an export shows.
 SELECT request_count FROM ledger.book WHERE unit = $1

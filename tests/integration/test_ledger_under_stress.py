@@ -222,7 +222,7 @@ async def test_without_a_database_it_says_so_and_recovers(country: Country) -> N
 async def test_an_export_that_breaks_off_is_seen_to_be_incomplete(
     country: Country, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(books, "UNITS_PER_READ", 1)
+    monkeypatch.setattr(books, "DOCUMENTS_PER_READ", 1)
     async with serving(country) as client:
         rows = client.ledger.storage.rows
         reads = 0

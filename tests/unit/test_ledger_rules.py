@@ -17,6 +17,7 @@ from reference_app.access import Access, UnitEntry
 from reference_app.admission import Admission
 from reference_app.kinds import CATALOGUE_FILE, read_catalogue
 from reference_app.problems import BadCatalogue, BadSettings, Problem
+from reference_app.routes.books import DOCUMENTS_PER_READ, portions_of
 from reference_app.rules import (
     Posting,
     Rules,
@@ -264,6 +265,22 @@ def test_a_queue_that_stands_is_cut_short_and_one_that_clears_is_waited_for() ->
 
     assert (stall, still, after) == (9, 0, 7)
     assert (overload, narrow, recovered) == (1, 1, 9)
+
+
+@pytest.mark.parametrize(
+    ("documents", "portions"),
+    [
+        ([], []),
+        ([0, 0, 1], [[1, 2, 3]]),
+        ([DOCUMENTS_PER_READ + 1], [[1]]),
+        ([5, DOCUMENTS_PER_READ, 5], [[1], [2], [3]]),
+        ([DOCUMENTS_PER_READ // 2] * 5, [[1, 2], [3, 4], [5]]),
+    ],
+)
+def test_a_province_is_read_in_portions_of_a_bounded_size(
+    documents: list[int], portions: list[list[int]]
+) -> None:
+    assert list(portions_of(enumerate(documents, 1))) == portions
 
 
 ENVIRONMENT = {
