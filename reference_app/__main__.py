@@ -122,7 +122,7 @@ async def _drain(ledger: Ledger, site: web.TCPSite) -> None:
     await site.stop()
     started_at = monotonic()
     while (spent_s := monotonic() - started_at) < ledger.settings.drain_s:
-        if spent_s >= FAREWELL_S and not ledger.admission.in_flight:
+        if spent_s >= FAREWELL_S and not (ledger.admission.in_flight + ledger.sign_ins.in_flight):
             return
         await asyncio.sleep(DRAIN_STEP_S)
 

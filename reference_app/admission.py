@@ -7,7 +7,8 @@ so that one unit cannot take the place of the others. Health and metrics always 
 The limit is wide, so that a database that restarts is waited for by whoever came meanwhile. But a
 queue that stands is no stall, it is overload: it serves nobody sooner, and makes everybody wait.
 When it did not clear for some seconds, the limit is narrow until it does (after CoDel, Nichols and
-Jacobson 2012: the smallest queue of an interval is the one that tells).
+Jacobson 2012: the smallest queue of an interval is the one that tells). Who signs in waits for the
+provider, not for the ledger, and is counted apart.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ class Admission:
     """Counts requests in flight, in all and per unit. The caller leaves what it entered.
 
     The limit is *in_flight_max*, and *standing_max* while more than half of that were in flight for
-    *standing_s* seconds without a break.
+    *standing_s* seconds without a break; a unit's share is then a quarter of it at most.
     """
 
     def __init__(
@@ -32,14 +33,14 @@ class Admission:
         *,
         in_flight_max: int,
         per_unit_max: int,
-        standing_max: int,
-        standing_s: float,
+        standing_max: int | None = None,
+        standing_s: float = inf,
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        self._in_flight_max = in_flight_max
-        self._per_unit_max = per_unit_max
-        self._standing_max = min(standing_max, in_flight_max)
-        self._cleared_at = self._standing_max // 2
+        standing_max = min(standing_max or in_flight_max, in_flight_max)
+        self._wide = in_flight_max, per_unit_max
+        self._narrow = standing_max, min(per_unit_max, max(1, standing_max // 4))
+        self._cleared_at = standing_max // 2
         self._standing_s = standing_s
         self._clock = clock
         self._stands_from = inf  # when a queue that has not cleared since will be a standing one
@@ -48,12 +49,12 @@ class Admission:
 
     def enter(self, unit: str | None) -> None:
         """Take a place, or raise the problem `shed` or `shed-unit`."""
-        if self.in_flight >= self._standing_max and (
-            self.in_flight >= self._in_flight_max or self._clock() >= self._stands_from
-        ):
+        stands = self._stands_from < inf and self._clock() >= self._stands_from
+        limit, share = self._narrow if stands else self._wide
+        if self.in_flight >= limit:
             raise Problem("shed", f"{self.in_flight} requests are in progress")
         if unit is not None:
-            if self._units[unit] >= self._per_unit_max:
+            if self._units[unit] >= share:
                 raise Problem("shed-unit", f"{self._units[unit]} requests of this unit in progress")
             self._units[unit] += 1
         self.in_flight += 1

@@ -35,6 +35,7 @@ from reference_app.storage import Storage
 
 BODY_SIZE_MAX: Final = 256 * 1024
 LAG_PERIOD_S: Final = 0.1
+SIGN_IN: Final = frozenset({"/auth/login", "/auth/callback"})
 UNGATED: Final = frozenset({"/healthz", "/readyz", "/metrics", "/version"})
 
 logger = logging.getLogger("ledger")
@@ -53,6 +54,7 @@ class Ledger:
     tokens: Tokens
     provider: Provider
     admission: Admission
+    sign_ins: Admission
     execute: Execute
     outcome_problems: dict[str, tuple[str, str]] = field(
         default_factory=lambda: dict(OUTCOME_PROBLEMS)
@@ -123,13 +125,16 @@ async def build_ledger(settings: Settings) -> Ledger:
             standing_max=settings.standing_max,
             standing_s=settings.standing_s,
         ),
+        sign_ins=Admission(
+            in_flight_max=settings.in_flight_max, per_unit_max=settings.in_flight_max
+        ),
         execute=executor(storage.post),
     )
 
 
 def gate(ledger: Ledger) -> Middleware:
     """Return the one middleware: admission, problems, counts, the worker's name."""
-    admission, metrics = ledger.admission, ledger.metrics
+    metrics = ledger.metrics
     worker = ledger.settings.worker_name
 
     @web.middleware
@@ -137,7 +142,10 @@ def gate(ledger: Ledger) -> Middleware:
         started_at = monotonic()
         resource = request.match_info.route.resource
         route = resource.canonical if resource is not None else "unknown"
+        admission = ledger.sign_ins if route in SIGN_IN else ledger.admission
         unit = request.match_info.get("unit")
+        if unit is not None:
+            unit = unit.lstrip("0")  # a number, however it is written
         is_entered = False
         try:
             if route not in UNGATED:

@@ -90,6 +90,14 @@ CREATE FUNCTION ledger.audit() RETURNS TABLE (invariant text, violations bigint)
     WHERE p.kind IN ('payment', 'advance', 'deposit_refund', 'tax_remittance_payment', 'reversal')
         AND p.prepared_by = r.prepared_by
     UNION ALL
+    SELECT 'one_person_moves_no_money', count(*) FROM ledger.document AS d
+    WHERE d.key IS NOT NULL
+        AND (d.kind = 'advance' AND d.reference IS NULL OR d.kind = 'journal_voucher' AND 0 <> (
+            SELECT coalesce(sum(l.debit - l.credit), 0)
+            FROM ledger.line AS l JOIN ledger.chart AS c USING (account)
+            WHERE c.is_cash AND l.unit = d.unit AND l.document = d.document))
+        AND NOT EXISTS (SELECT FROM ledger.reference AS r WHERE r.unit = d.unit AND r.key = d.key)
+    UNION ALL
     SELECT 'committed_is_its_documents', count(*) FROM ledger.budget_line AS l
     LEFT JOIN (
         SELECT unit, fiscal_year, budget_line, sum(committed) AS committed FROM (

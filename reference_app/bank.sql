@@ -27,7 +27,7 @@ BEGIN
 END $$;
 
 CREATE TRIGGER payment_is_ordered AFTER INSERT ON ledger.document FOR EACH ROW
-    WHEN (NEW.note = 'e-payment' AND NEW.amount > NEW.withholding_tax
+    WHEN (NEW.note = 'e-payment' AND NEW.amount > NEW.withholding_tax AND NEW.reference IS NOT NULL
         AND NEW.kind IN ('payment', 'advance', 'deposit_refund', 'tax_remittance_payment'))
     EXECUTE FUNCTION ledger.order_payment();
 

@@ -137,7 +137,8 @@ def months_of_history(business_date: date, closed_through: int, count: int) -> l
     """Return the first days of *count* months of the fiscal year of *business_date*.
 
     They are the last ones up to the period *closed_through*, and when it has fewer, further ones
-    that are over on that day. Raises `BadSettings` when there are not so many.
+    that are over on that day, on their 28th at the earliest. Raises `BadSettings` when there are
+    not so many.
     """
     year_be = fiscal_year_of(business_date)
     year = year_be - 543

@@ -338,8 +338,14 @@ class Rules:
     def _read_lines(self, field_type: str, lines: object) -> list[GivenLine]:
         if not isinstance(lines, list) or not 0 < len(lines) <= LINES_MAX:
             raise invalid(f"lines: a list of 1 to {LINES_MAX} lines")
-        reader = self._revenue_line if field_type == "revenue_lines" else self._voucher_line
-        return [reader(line) for line in lines]
+        if field_type == "revenue_lines":
+            return [self._revenue_line(line) for line in lines]
+        given = [self._voucher_line(line) for line in lines]
+        chart = self._catalogue.chart
+        moved = sum(g.debit_satang - g.credit_satang for g in given if chart[g.account].is_cash)
+        if moved and not self._is_back_dated:
+            raise invalid("lines: a voucher brings no money in or out; another paper does")
+        return given
 
     def _revenue_line(self, line: object) -> GivenLine:
         if not isinstance(line, dict) or line.keys() != {"account", "amount"}:
@@ -356,10 +362,6 @@ class Rules:
         account = self._accounts.get(line["account"]) if isinstance(line["account"], str) else None
         if account is None:
             raise invalid(f"lines: {line['account']!r} is not in the chart of accounts")
-        if self._catalogue.chart[account].is_cash and not self._is_back_dated:
-            raise invalid(
-                "lines: a voucher moves no money; use a receipt, a remittance or a request"
-            )
         if "debit" in line:
             satang = _positive(line["debit"], "lines.debit")
             return GivenLine(account=account, debit_satang=satang, credit_satang=0)

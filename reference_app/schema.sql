@@ -140,7 +140,7 @@ CREATE TABLE ledger.workflow (
     people bigint[] NOT NULL,
     PRIMARY KEY (unit, document),
     CONSTRAINT two_persons CHECK (
-        status NOT IN ('checked', 'approved', 'paid', 'granted') OR people[1] <> ALL (people[2:])
+        status NOT IN ('checked', 'approved', 'paid', 'granted', 'refunded') OR people[1] <> ALL (people[2:])
     )
 ) WITH (fillfactor = 70);
 CREATE INDEX workflow_open ON ledger.workflow (unit, document) WHERE is_open;
@@ -366,8 +366,10 @@ BEGIN
                     WHERE v.unit = i.unit AND v.reference = i.reference AND v.kind = 'reversal')
                     THEN 'wrong-state'
                 WHEN w.status <> i.from_status THEN 'wrong-state'
-                WHEN i.is_other_person AND i.account IN (w.people[1], d.prepared_by)
-                    THEN 'same-person'
+                WHEN i.is_other_person AND (i.account IN (w.people[1], d.prepared_by)
+                    OR EXISTS (SELECT FROM ledger.document AS q WHERE q.unit = i.unit
+                        AND q.document = d.reference AND q.prepared_by = i.account)) THEN 'same-person'
+                WHEN i.taken > w.open_amount AND i.kind = 'reversal' THEN 'wrong-state'
                 WHEN i.taken > w.open_amount THEN 'exceeds-open-amount'
                 WHEN i.budget_line IS NOT NULL AND l.budget_line IS NULL THEN 'no-such-budget-line'
                 WHEN i.to_line IS NOT NULL AND t.budget_line IS NULL THEN 'no-such-budget-line'

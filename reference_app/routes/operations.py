@@ -43,7 +43,8 @@ def _readyz(ledger: Ledger) -> Handler:
 
 def _metrics(ledger: Ledger) -> Handler:
     async def metrics(_request: web.Request) -> web.StreamResponse:
-        ledger.metrics.gauges["in_flight"] = ledger.admission.in_flight
+        in_flight = ledger.admission.in_flight + ledger.sign_ins.in_flight
+        ledger.metrics.gauges["in_flight"] = in_flight
         return web.Response(
             body=ledger.metrics.text().encode(),
             headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"},

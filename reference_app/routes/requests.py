@@ -5,8 +5,9 @@ Each function reads one thing and raises a `Problem` when it is not there or not
 
 from __future__ import annotations
 
+import asyncio
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import orjson
@@ -15,6 +16,8 @@ from aiohttp import web
 from reference_app.problems import Problem
 from reference_app.rules import Posting
 from reference_app.sessions import Session
+
+BODY_LIMIT_S: Final = 10.0
 
 
 def number_of(request: web.Request, name: str) -> int:
@@ -56,12 +59,15 @@ async def posting_of(request: web.Request, session: Session, unit: int) -> tuple
     """Return the empty posting of a write, with its key and payload hash, and the read body."""
     key = key_of(request)
     try:
-        raw = await request.read()
+        async with asyncio.timeout(BODY_LIMIT_S):
+            raw = await request.read()
         body = orjson.loads(raw) if raw else {}
         # The order of fields does not matter: the same request written anew is the same request.
         written = orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
     except (ValueError, TypeError) as error:  # TypeError: nested deeper than can be written anew
         raise Problem("invalid", f"not JSON: {error}") from error
+    except TimeoutError as error:
+        raise Problem("invalid", f"the body did not arrive within {BODY_LIMIT_S:g} s") from error
     except web.RequestPayloadError as error:
         raise Problem("invalid", "the body does not come as its headers say") from error
     canonical = request.path.encode() + b"\n" + written

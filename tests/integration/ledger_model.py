@@ -73,6 +73,7 @@ PAYMENT = Kind(name="payment", status="paid", budget=(0, -1, 1))
 TAX_PAYMENT = Kind(name="tax_remittance_payment", status="paid")
 REFUND = Kind(name="deposit_refund")
 CLEARING = Kind(name="advance_clearing")
+RETURN = Kind(name="advance_return")
 STEPS = {
     ("disbursement-requests", "check"): Step(role="checker", before="submitted", after="checked"),
     ("disbursement-requests", "approve"): Step(role="approver", before="checked", after="approved"),
@@ -85,9 +86,11 @@ STEPS = {
                                       makes=KINDS["advances"]),
     ("advances", "clear"): Step(role="clerk", before="outstanding", after="cleared",
                                 other_person=False, makes=CLEARING),
+    ("advances", "return"): Step(role="clerk", before="outstanding", after="cleared",
+                                 other_person=False, makes=RETURN),
 }  # fmt: skip
 OTHERS = {"reverse": "approver", "close": "director", "reopen": "director", "open": "director"}
-MADE = (*KINDS.values(), PAYMENT, TAX_PAYMENT, REFUND, CLEARING)
+MADE = (*KINDS.values(), PAYMENT, TAX_PAYMENT, REFUND, CLEARING, RETURN)
 KIND_OF = {kind.name: kind for kind in MADE}
 Lines = list[tuple[int, int, int]]  # account, debit, credit in satang
 Path_ = tuple[str | int, ...]
@@ -328,6 +331,8 @@ class Model:
             "tax_remittance_payment": [(TAX, amount, 0), (BANK, 0, amount)],
             "advance": [(ADVANCES, amount, 0), (BANK, 0, amount)],
             "deposit_refund": [(DEPOSITS, amount, 0), (BANK, 0, amount)],
+            "advance_return": [(CASH if body.get("channel") == "cash" else BANK, amount, 0),
+                               (ADVANCES, 0, amount)],
             "advance_clearing": [(5210101, amount, 0), (ADVANCES, 0, amount)],
         }[kind.name]  # fmt: skip
         unit.spend(year_of(day.year * 100 + day.month), line, effect(kind, amount))
@@ -351,10 +356,11 @@ class Model:
         waiting = target
         if step and target.reference and not kind.is_open:
             waiting = unit.documents[target.reference]
-        if account in waiting.people[:1]:
+        began = unit.documents[target.reference].preparer if target.reference else 0
+        if account in (began, *waiting.people[:1]):
             raise Refused(403, "forbidden-role")
         if kind.is_open and target.open_amount < target.amount:
-            raise Refused(422, "invalid")  # something was paid, cleared or refunded of it
+            raise Refused(409, "wrong-state")  # something was paid, cleared or refunded of it
         line, to_line = target.budget_line, None
         if target.to_line:
             line, to_line = target.to_line, target.budget_line

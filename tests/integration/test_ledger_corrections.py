@@ -156,7 +156,7 @@ async def test_what_was_paid_or_cleared_in_part_is_not_reversed_behind_it(
         whole = await reverse(client, document)
         violations = await client.violations()
 
-    assert [answer.status for answer in refused] == [422, 422]
+    assert [(answer.status, answer.code) for answer in refused] == [(409, "wrong-state")] * 2
     assert (undone.status, whole.status) == (201, 201)
     assert violations == {}
 
@@ -188,6 +188,26 @@ async def test_nobody_takes_back_the_clearing_that_he_made_of_an_advance_of_anot
         alone = await reverse(client, clearing.body["document"], everything)
 
     assert (alone.status, alone.code) == (403, "forbidden-role")
+
+
+async def test_nobody_takes_back_what_was_paid_on_his_own_request(country: Country) -> None:
+    everything, day = person(SAO, "all"), {"date": BUSINESS_DATE}
+    async with serving(country) as client:
+        path = f"/units/{SAO}/advance-requests"
+        request = await client.post(path, everything, ADVANCE)
+        advance = await client.post(
+            f"{path}/{request.body['document']}/pay", person(SAO, "director"),
+            {**day, "method": "cheque"},
+        )  # fmt: skip
+        by_himself = await reverse(client, advance.body["document"], everything)
+        by_another = await reverse(client, advance.body["document"])
+        granted = await reverse(client, request.body["document"])
+        violations = await client.violations()
+
+    assert (by_himself.status, by_himself.code) == (403, "forbidden-role")
+    assert by_another.status == 201
+    assert (granted.status, granted.code) == (409, "wrong-state")
+    assert violations == {}
 
 
 async def test_a_reversal_reads_nothing_of_another_unit(country: Country) -> None:

@@ -77,6 +77,7 @@ SOUND: dict[str, dict[str, Any]] = {
     "commitments": {"budget_line": "B03", "payee": "x", "amount": "9.00"},
     "advance-requests": {"borrower": "x", "amount": "50.00"},
     "clear": {"amount": "5.00"},
+    "return": {"channel": "cash", "amount": "5.00"},
     "remittances": {"description": "x", "amount": "5.00"},
     "deposits": {"channel": "cash", "depositor": "x", "amount": "50.00"},
     "refund": {"amount": "5.00", "method": "cheque"},

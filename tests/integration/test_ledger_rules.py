@@ -104,17 +104,18 @@ async def test_the_preparer_takes_no_step_even_with_every_role(country: Country,
     assert (refused.status, refused.code) == (403, "forbidden-role")
 
 
+@pytest.mark.parametrize("status", ["checked", "approved", "paid", "granted", "refunded"])
 async def test_the_database_refuses_a_payment_by_its_preparer_whoever_asks(
-    country: Country,
+    country: Country, status: str
 ) -> None:
     async with serving(country) as client:
         request = await client.request_payment()
         with pytest.raises(asyncpg.CheckViolationError):
             await client.sql(
-                "UPDATE ledger.workflow SET status = 'paid', people = people || people[1]"
+                "UPDATE ledger.workflow SET status = $2, people = people || people[1]"
                 " WHERE document = $1",
-                request.body["document"],
-            )
+                request.body["document"], status,
+            )  # fmt: skip
 
 
 async def test_people_of_the_parent_act_for_a_dependant_and_not_the_reverse(
@@ -343,6 +344,51 @@ async def test_an_advance_is_cleared_in_parts_and_not_beyond(country: Country) -
     assert not_an_advance.status == 404
 
 
+async def test_what_was_not_spent_of_an_advance_comes_back(country: Country) -> None:
+    clerk, day = person(SAO, "clerk"), {"date": BUSINESS_DATE}
+    async with serving(country) as client:
+        before = await client.books()
+        document = await client.advance(amount="500.00")
+        advance = f"/units/{SAO}/advances/{document}"
+        spent = await client.post(f"{advance}/clear", clerk, {**day, "amount": "300.00"})
+        returned = {**day, "channel": "cash", "amount": "200.00"}
+        too_much = await client.post(f"{advance}/return", clerk, {**returned, "amount": "200.01"})
+        back = await client.post(f"{advance}/return", clerk, returned)
+        after = await client.books()
+        worklist = await client.get(f"/units/{SAO}/worklist", clerk)
+
+    def cash(books: Any) -> dict[str, Decimal]:
+        return {row["account"]: Decimal(row["balance"]) for row in books["cash"]}
+
+    moved = {account: cash(after)[account] - amount for account, amount in cash(before).items()}
+    assert (spent.status, too_much.status, back.status) == (201, 422, 201)
+    assert moved == {"1110101": Decimal(200), "1110201": Decimal(-500)}
+    assert back.body["kind"] == "advance_return"
+    assert document not in [item["document"] for item in worklist.body["items"]]
+
+
+async def test_a_voucher_moves_money_between_cash_and_bank_only(country: Country) -> None:
+    def voucher(*lines: tuple[str, str, str]) -> dict[str, Any]:
+        return {
+            "date": BUSINESS_DATE, "description": "เบิกเงินสด",
+            "lines": [{"account": account, side: amount} for account, side, amount in lines],
+        }  # fmt: skip
+
+    drawn = ("1110101", "debit", "10.00"), ("1110201", "credit", "10.00")
+    kept = ("1110101", "debit", "10.00"), ("1110201", "credit", "12.00")
+    async with serving(country) as client:
+        path = f"/units/{SAO}/journal-vouchers"
+        within = await client.post(path, person(SAO, "clerk"), voucher(*drawn))
+        out = await client.post(
+            path, person(SAO, "clerk"), voucher(*kept, ("5210101", "debit", "2.00"))
+        )
+        violations = await client.violations()
+
+    assert within.status == 201
+    assert (out.status, out.code) == (422, "invalid")
+    assert violations == {}
+
+
 async def test_a_voucher_that_does_not_balance_is_refused(country: Country) -> None:
     def voucher(credit: str) -> dict[str, Any]:
         return {
@@ -391,7 +437,9 @@ async def test_one_person_alone_lets_no_money_out(country: Country) -> None:
         untouched = await client.books()
         paid = await client.post(path, person(SAO, "director"), {**day, "method": "cheque"})
         again = await client.post(path, person(SAO, "director"), {**day, "method": "cheque"})
+        violations = await client.violations()
 
+    assert violations == {}
     assert asked.body["status"] == "submitted"
     assert (by_himself.status, by_himself.code) == (403, "forbidden-role")
     assert (by_a_clerk.status, by_a_clerk.code) == (403, "forbidden-role")

@@ -153,7 +153,9 @@ class Work(RuleBasedStateMachine):
         self, chance: Random, unit: int, step: tuple[str, str], document: int, day: str
     ) -> None:
         body: dict[str, Any] = {"date": day} if STEPS[step].makes else {}
-        if step[1] in ("clear", "refund"):
+        if step[1] == "return":
+            body["channel"] = chance.choice(["cash", "bank"])
+        if step[1] in ("clear", "return", "refund"):
             body["amount"] = text(chance.choice(AMOUNTS))
         if step[1] in ("pay", "refund"):
             body["method"] = chance.choice(["cheque", "e-payment"])

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import asyncpg
@@ -24,7 +25,7 @@ import yaml
 from harness.targets.postgres import EmbeddedPostgres
 from reference_app.app import make_app
 from reference_app.problems import Problem
-from reference_app.routes import books
+from reference_app.routes import books, requests
 from tests.integration.ledger_client import (
     AUDITOR,
     OTHER,
@@ -103,6 +104,71 @@ async def test_one_unit_cannot_take_the_place_of_the_others(country: Country) ->
     assert "Retry-After" in fourth.headers
     assert other.status == 201
     assert {answer.status for answer in posted} == {201}
+
+
+async def test_a_unit_is_one_however_its_number_is_written(country: Country) -> None:
+    async with serving(country, in_flight_per_unit_max=2, lock_timeout_ms=3000) as client:
+        async with holding(country, hold_book(SAO)):
+            waiting = [
+                asyncio.create_task(
+                    client.post(f"/units/{zeros}{SAO}/receipts", person(SAO, "clerk"), RECEIPT)
+                )
+                for zeros in ("", "0")
+            ]
+            await until_in_flight(client, 2)
+            third = await client.post(f"/units/00{SAO}/receipts", person(SAO, "clerk"), RECEIPT)
+        posted = [await task for task in waiting]
+
+    assert (third.status, third.code) == (429, "shed")
+    assert {answer.status for answer in posted} == {201}
+
+
+async def test_a_body_that_never_arrives_gives_its_place_back(
+    country: Country, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(requests, "BODY_LIMIT_S", 0.2)
+    async with serving(country) as client:
+        address = urlsplit(client.url)
+        reader, writer = await asyncio.open_connection(address.hostname, address.port)
+        token = country.tokens[person(SAO, "clerk")]
+        writer.write(
+            f"POST /units/{SAO}/receipts HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n"
+            f"Authorization: Bearer {token}\r\nIdempotency-Key: {uuid.uuid4()}\r\n\r\n{{".encode()
+        )
+        async with asyncio.timeout(LIMIT_S):
+            status = await reader.readline()
+            rest = await reader.read()
+        writer.close()
+        in_flight = client.ledger.admission.in_flight
+
+    assert b" 422 " in status
+    assert b"did not arrive" in rest
+    assert in_flight == 0
+
+
+async def test_who_signs_in_takes_no_place_from_people_at_work(
+    country: Country, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered = asyncio.Event()
+
+    async def slow(_redirect_uri: str) -> str:
+        await answered.wait()
+        return "https://provider.example/"
+
+    async with serving(country, in_flight_max=2) as client:
+        monkeypatch.setattr(client.ledger.provider, "authorize_url", slow)
+        signing_in = [asyncio.create_task(client.get("/auth/login")) for _ in range(2)]
+        async with asyncio.timeout(LIMIT_S):
+            while client.ledger.sign_ins.in_flight < 2:  # noqa: ASYNC110 (no event to wait for)
+                await asyncio.sleep(0.005)
+        third = await client.get("/auth/login")
+        at_work = [await client.get("/me", person(SAO, "clerk")) for _ in range(3)]
+        answered.set()
+        signed_in = [await task for task in signing_in]
+
+    assert (third.status, third.code) == (503, "shed")
+    assert {answer.status for answer in at_work} == {200}
+    assert {answer.status for answer in signed_in} == {302}
 
 
 async def test_a_locked_unit_is_refused_in_time_and_the_others_go_on(country: Country) -> None:

@@ -214,7 +214,7 @@ def test_who_writes_in_which_unit(who: Session, unit: int, code: str | None) -> 
 
 
 def test_admission_gives_every_place_back() -> None:
-    admission = Admission(in_flight_max=3, per_unit_max=2, standing_max=3, standing_s=1.0)
+    admission = Admission(in_flight_max=3, per_unit_max=2)
     admission.enter("7")
     admission.enter("7")
     with pytest.raises(Problem) as of_the_unit:
