@@ -33,7 +33,8 @@ from tests.benchmarks.bench_ledger import BODY, BUSINESS_DATE, clerks
 
 READS: Final = ("overview", "documents", "budget", "worklist", "periods", "payees?query=bench")
 CLOSED_CONNECTIONS: Final = 64
-CONNECTIONS_MAX: Final = 4_000
+CONNECTIONS_MAX: Final = 4_000  # beyond that requests wait at the door: counted, status 0, not sent
+EXPECTED: Final = (0, 200, 201, 429, 503)
 GOOD_S: Final = 1.0  # an answer that takes longer is none (clause 1.1: p95 of reading)
 SETTLE_S: Final = 6.0  # a queue that stands is taken for overload after 5
 ANSWER_LIMIT_S: Final = 10.0  # the application gives up after 5
@@ -139,7 +140,8 @@ async def ask_anyway(load: Load, url: str, seconds: float, rate_per_s: float) ->
             await asyncio.sleep(0)
         if not load.free:
             if len(askers) >= CONNECTIONS_MAX:
-                raise SystemExit(f"{CONNECTIONS_MAX} connections are in use; ask for less")
+                load.statuses[0] += planned_at >= load.begin
+                continue
             askers.append(await _connect(load, url))
             load.free.append(askers[-1])
         load.late_s = max(load.late_s, monotonic() - planned_at)
@@ -214,7 +216,7 @@ def main() -> int:
                 asyncio.run(ask_anyway(load, target.url, options.seconds, rate_per_s))
             else:
                 asyncio.run(ask_on(load, target.url, options.seconds))
-            strange = {s: n for s, n in load.statuses.items() if s >= 300 and s not in (429, 503)}
+            strange = {s: n for s, n in load.statuses.items() if s not in EXPECTED}
             if strange:
                 raise SystemExit(f"answers that are neither good nor refusals: {strange}")
             return load
