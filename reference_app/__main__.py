@@ -36,29 +36,20 @@ FAREWELL_S: Final = 0.3  # in which kept-alive connections hear `Connection: clo
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit status; 3 for a wrong set-up."""
-    options = _parser().parse_args(arguments)
+    options = vars(_parser().parse_args(arguments))
+    command = options.pop("command")
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:
-        if options.command == "defects":
+        if command == "defects":
             print(catalogue_text())
             return 0
         settings = read_settings(os.environ)
-        if options.command == "serve":
+        if command == "serve":
             asyncio.run(_serve(settings))
-        elif options.command == "audit":
+        elif command == "audit":
             return asyncio.run(_audit(settings))
         else:
-            seconds = asyncio.run(
-                fill(
-                    settings,
-                    units=options.units,
-                    accounts=options.accounts,
-                    sessions_out=options.sessions_out,
-                    business_date=options.business_date,
-                    open_from=options.open_from,
-                    history=options.history,
-                )
-            )
+            seconds = asyncio.run(fill(settings, **options))
             print(orjson.dumps({"filled_s": seconds}).decode())
     except (BadSettings, BadCatalogue) as error:
         print(f"reference_app: {error}", file=sys.stderr)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from time import monotonic, time
 from typing import Final
@@ -25,7 +25,7 @@ from reference_app.closing import NationalClosing
 from reference_app.imports import Importer
 from reference_app.kinds import Catalogue, read_catalogue
 from reference_app.metrics import Metrics
-from reference_app.posting import OUTCOME_PROBLEMS, Execute, PostingQueue, executor
+from reference_app.posting import PostingQueue, executor
 from reference_app.problems import Problem
 from reference_app.provider import Provider
 from reference_app.rules import Rules
@@ -55,42 +55,13 @@ class Ledger:
     provider: Provider
     admission: Admission
     sign_ins: Admission
-    execute: Execute
-    outcome_problems: dict[str, tuple[str, str]] = field(
-        default_factory=lambda: dict(OUTCOME_PROBLEMS)
-    )
-    defects: tuple[str, ...] = ()
-    posting_source: str = ""
-    queue: PostingQueue | None = None
-    importer: Importer = field(init=False)
-    bank: Bank = field(init=False)
-    closing: NationalClosing = field(init=False)
+    queue: PostingQueue
+    importer: Importer
+    bank: Bank
+    closing: NationalClosing
     is_draining: bool = False
-
-    def start_queue(self) -> None:
-        """Make and start the posting queue over `execute`."""
-        self.queue = PostingQueue(
-            self.execute,
-            self.metrics,
-            self.outcome_problems,
-            lanes=self.settings.posting_lanes,
-            batch_size_max=self.settings.batch_size_max,
-            linger_ms=self.settings.batch_linger_ms,
-            waiting_max=self.settings.in_flight_max,
-            busy_limit_s=self.settings.lock_timeout_ms / 1000,
-            deadline_s=self.settings.deadline_s,
-        )
-        self.queue.start()
-
-    def __post_init__(self) -> None:
-        self.importer = Importer(
-            self.settings,
-            self.storage,
-            self.metrics,
-            waiting=lambda: self.queue.waiting if self.queue else 0,
-        )
-        self.bank = Bank(self.settings, self.storage, self.metrics)
-        self.closing = NationalClosing(partial(self.storage.one, "national_closing"))
+    defects: tuple[str, ...] = ()
+    posting_source: str = ""  # of the defects: the posting function as they have changed it
 
 
 async def build_ledger(settings: Settings) -> Ledger:
@@ -103,6 +74,7 @@ async def build_ledger(settings: Settings) -> Ledger:
         row["unit"]: UnitEntry(row["parent"], row["province"])
         for row in await storage.rows("units")
     }
+    queue = PostingQueue(settings, executor(storage.post), metrics)
     return Ledger(
         settings=settings,
         catalogue=catalogue,
@@ -111,14 +83,7 @@ async def build_ledger(settings: Settings) -> Ledger:
         access=Access(units),
         rules=Rules(catalogue),
         tokens=Tokens(settings.session_key, time),
-        provider=Provider(
-            url=settings.provider_url,
-            client_id=settings.client_id,
-            client_secret=settings.client_secret,
-            state_key=settings.session_key,
-            timeout_s=settings.command_timeout_s,
-            clock=time,
-        ),
+        provider=Provider(settings, time),
         admission=Admission(
             in_flight_max=settings.in_flight_max,
             per_unit_max=settings.in_flight_per_unit_max,
@@ -128,7 +93,10 @@ async def build_ledger(settings: Settings) -> Ledger:
         sign_ins=Admission(
             in_flight_max=settings.in_flight_max, per_unit_max=settings.in_flight_max
         ),
-        execute=executor(storage.post),
+        queue=queue,
+        importer=Importer(settings, storage, metrics, lambda: queue.waiting),
+        bank=Bank(settings, storage, metrics),
+        closing=NationalClosing(partial(storage.one, "national_closing")),
     )
 
 
@@ -220,7 +188,7 @@ def make_app(ledger: Ledger) -> web.Application:
 
     async def run_parts(_app: web.Application) -> AsyncIterator[None]:
         ledger.provider.start()
-        ledger.start_queue()
+        ledger.queue.start()
         ledger.importer.start()
         ledger.bank.start()
         watch = asyncio.create_task(watch_loop(ledger))
@@ -229,7 +197,6 @@ def make_app(ledger: Ledger) -> web.Application:
         await ledger.importer.stop()
         await ledger.bank.stop()
         await ledger.closing.stop()
-        assert ledger.queue is not None
         await ledger.queue.stop()
         await ledger.provider.stop()
         await ledger.storage.close(ledger.settings.acquire_timeout_s)

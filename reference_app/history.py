@@ -234,10 +234,7 @@ async def _postpone(connection: Any) -> tuple[tuple[str, str], ...]:
             "ledger.line",
             f"ALTER TABLE ledger.line ADD CONSTRAINT line_pkey {key}, RESET (autovacuum_enabled)",
         ),
-        (
-            "ledger.document",
-            f"{by_date}; ALTER TABLE ledger.document RESET (autovacuum_enabled)",
-        ),
+        ("ledger.document", f"{by_date}; ALTER TABLE ledger.document RESET (autovacuum_enabled)"),
     )
 
 

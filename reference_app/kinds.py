@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from reference_app.problems import BadCatalogue
 
 CATALOGUE_FILE = Path(__file__).with_name("kinds.toml")
 SIDES = ("debit", "credit")
+T = TypeVar("T")
 BUDGET_COLUMNS = ("appropriated", "committed", "paid", "transferred")
 
 
@@ -25,7 +26,7 @@ class ChartAccount:
 
     account: int
     account_class: int
-    is_cash: bool
+    is_cash: bool = False
     name_th: str
     name_en: str
 
@@ -57,17 +58,17 @@ class Kind:
     """
 
     name: str
-    path: str
-    role: str
-    fields: Mapping[str, str]
-    party: str
-    note: str
-    lines: tuple[TemplateLine, ...]
-    budget: tuple[BudgetEffect, ...]
-    status: str
-    is_open: bool
-    is_final: bool
-    imported_as: str
+    path: str = ""
+    role: str = ""
+    fields: Mapping[str, str] = field(default_factory=dict)
+    party: str = ""
+    note: str = ""
+    lines: tuple[TemplateLine, ...] = ()
+    budget: tuple[BudgetEffect, ...] = ()
+    status: str = "posted"
+    is_open: bool = False
+    is_final: bool = False
+    imported_as: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,10 +84,10 @@ class Step:
     role: str
     from_status: str
     to_status: str
-    is_other_person: bool
-    makes: Kind | None
-    fields: Mapping[str, str]
-    takes: str
+    is_other_person: bool = False
+    makes: Kind | None = None
+    fields: Mapping[str, str] = field(default_factory=dict)
+    takes: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,13 +107,7 @@ def read_catalogue(path: Path = CATALOGUE_FILE) -> Catalogue:
     """Read and check the catalogue. Raises `BadCatalogue` naming the place of the mistake."""
     content = tomllib.loads(path.read_text(encoding="utf-8"))
     chart = {
-        int(code): ChartAccount(
-            account=int(code),
-            account_class=int(code[0]),
-            is_cash=entry.get("is_cash", False),
-            name_th=entry["name_th"],
-            name_en=entry["name_en"],
-        )
+        int(code): _made(ChartAccount, code, entry, account=int(code), account_class=int(code[0]))
         for code, entry in content["chart"].items()
     }
     kinds = {name: _read_kind(name, entry, chart) for name, entry in content["kinds"].items()}
@@ -122,40 +117,27 @@ def read_catalogue(path: Path = CATALOGUE_FILE) -> Catalogue:
     for name, account in named.items():
         if account not in chart:
             raise BadCatalogue(f"kinds.toml: {name} names account {account}, not in the chart")
-    return Catalogue(
-        chart=chart,
-        channels=content["channels"],
-        accumulated_fund=content["accumulated_fund"],
-        budget_lines=content["budget_lines"],
-        columns=content["columns"],
-        kinds=kinds,
-        steps=steps,
-    )
+    return _made(Catalogue, "", content, chart=chart, kinds=kinds, steps=steps)
+
+
+def _made(part: type[T], place: str, entry: Mapping[str, Any], /, **read: object) -> T:
+    """Make a part of the catalogue of a table, with what was *read* of it in place of its text."""
+    try:
+        return part(**{**entry, **read})
+    except TypeError as error:  # a key is missing, or there is no such key
+        raise BadCatalogue(f"kinds.toml {place}: {error}") from error
 
 
 def _read_kind(name: str, entry: Mapping[str, Any], chart: Mapping[int, ChartAccount]) -> Kind:
-    return Kind(
-        name=name,
-        path=entry.get("path", ""),
-        role=entry.get("role", ""),
-        fields=entry.get("fields", {}),
-        party=entry.get("party", ""),
-        note=entry.get("note", ""),
-        lines=tuple(_read_line(name, text, chart) for text in entry.get("lines", ())),
-        budget=tuple(_read_effect(name, text) for text in entry.get("budget", ())),
-        status=entry.get("status", "posted"),
-        is_open=entry.get("is_open", False),
-        is_final=entry.get("is_final", False),
-        imported_as=entry.get("imported_as", ""),
-    )
+    lines = tuple(_read_line(name, text, chart) for text in entry.get("lines", ()))
+    budget = tuple(_read_effect(name, text) for text in entry.get("budget", ()))
+    return _made(Kind, name, entry, name=name, lines=lines, budget=budget)
 
 
 def _read_line(kind: str, text: str, chart: Mapping[int, ChartAccount]) -> TemplateLine:
     words = text.split()
-    if words == ["each"]:
+    if words in (["each"], ["credit", "each"]):  # the lines that the client gave have their sides
         return TemplateLine(side="each", account="each", amount="each")
-    if words == ["credit", "each"]:
-        return TemplateLine(side="credit", account="each", amount="each")
     if len(words) != 3 or words[0] not in SIDES:
         raise BadCatalogue(f"kinds.toml [kinds.{kind}] lines: {text!r} is not SIDE ACCOUNT AMOUNT")
     side, account, amount = words
@@ -172,17 +154,8 @@ def _read_effect(kind: str, text: str) -> BudgetEffect:
 
 
 def _read_step(entry: Mapping[str, Any], kinds: Mapping[str, Kind]) -> Step:
-    for name in (entry["of"], entry.get("makes", entry["of"])):
-        if name not in kinds:
-            raise BadCatalogue(f"kinds.toml [[steps]] {entry['name']}: no kind {name!r}")
-    return Step(
-        of=kinds[entry["of"]],
-        name=entry["name"],
-        role=entry["role"],
-        from_status=entry["from"],
-        to_status=entry["to"],
-        is_other_person=entry.get("other_person", False),
-        makes=kinds[entry["makes"]] if "makes" in entry else None,
-        fields=entry.get("fields", {}),
-        takes=entry.get("takes", ""),
-    )
+    named = {place: entry[place] for place in ("of", "makes") if place in entry}
+    for kind in named.values():
+        if kind not in kinds:
+            raise BadCatalogue(f"kinds.toml [[steps]] {entry['name']}: no kind {kind!r}")
+    return _made(Step, entry["name"], entry, **{place: kinds[named[place]] for place in named})

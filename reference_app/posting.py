@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any, Final
@@ -21,6 +21,7 @@ import orjson
 from reference_app.metrics import Metrics
 from reference_app.problems import Problem
 from reference_app.rules import Posting
+from reference_app.settings import Settings
 from reference_app.storage import NotExecuted, Rejected, Uncertain
 
 BUSY_PAUSE_S: Final = 0.003  # about the time another batch holds a unit
@@ -68,30 +69,17 @@ class _Entry:
 
 
 class PostingQueue:
-    """Bounded queue with *lanes* batches in flight at most; *execute* sends one batch."""
+    """Bounded queue with as many batches in flight as lanes; `execute` sends one batch.
 
-    def __init__(
-        self,
-        execute: Execute,
-        metrics: Metrics,
-        problems: Mapping[str, tuple[str, str]] = OUTCOME_PROBLEMS,
-        *,
-        lanes: int,
-        batch_size_max: int,
-        linger_ms: float,
-        waiting_max: int,
-        busy_limit_s: float,
-        deadline_s: float,
-    ) -> None:
-        self._execute = execute
+    Seeded defects may replace `execute` and add to `problems` before the start.
+    """
+
+    def __init__(self, settings: Settings, execute: Execute, metrics: Metrics) -> None:
+        self.execute = execute
+        self.problems = dict(OUTCOME_PROBLEMS)
+        self._settings = settings
         self._metrics = metrics
-        self._problems = problems
-        self._lanes = lanes
-        self._batch_size_max = batch_size_max
-        self._linger_s = linger_ms / 1000
-        self._waiting_max = waiting_max
-        self._busy_limit_s = busy_limit_s
-        self._deadline_s = deadline_s
+        self._busy_limit_s = settings.lock_timeout_ms / 1000
         self._waiting_count = 0
         self._ready: deque[_Entry] = deque()
         self._accepted: deque[_Entry] = deque()  # in the order of their deadlines, for the sweep
@@ -100,7 +88,9 @@ class PostingQueue:
 
     def start(self) -> None:
         """Start the lanes and the sweep of deadlines."""
-        self._tasks = [asyncio.create_task(self._run_lane()) for _ in range(self._lanes)]
+        self._tasks = [
+            asyncio.create_task(self._run_lane()) for _ in range(self._settings.posting_lanes)
+        ]
         self._tasks.append(asyncio.create_task(self._sweep()))
 
     async def stop(self) -> None:
@@ -116,7 +106,7 @@ class PostingQueue:
 
     async def submit(self, posting: Posting) -> Outcome:
         """Post and return the outcome `ok` or `replay`; any other is raised as a `Problem`."""
-        if self._waiting_count >= self._waiting_max:
+        if self._waiting_count >= self._settings.in_flight_max:
             raise Problem("shed", "too many postings wait")
         started_at = monotonic()
         entry = _Entry(posting, started_at, asyncio.get_running_loop().create_future())
@@ -130,7 +120,7 @@ class PostingQueue:
         self._metrics.observe("posting_seconds", monotonic() - started_at)
         if outcome.outcome in ("ok", "replay"):
             return outcome
-        raise Problem(*self._problems[outcome.outcome])
+        raise Problem(*self.problems[outcome.outcome])
 
     def _make_ready(self, *entries: _Entry) -> None:
         self._ready.extend(entries)
@@ -139,8 +129,6 @@ class PostingQueue:
     async def _run_lane(self) -> None:
         while True:
             await self._wanted.wait()
-            if self._linger_s:
-                await asyncio.sleep(self._linger_s)
             batch = self._take()
             if not self._ready:
                 self._wanted.clear()
@@ -153,8 +141,8 @@ class PostingQueue:
         batch: list[_Entry] = []
         later: list[_Entry] = []
         units: set[int] = set()
-        while self._ready and len(batch) < self._batch_size_max:
-            if len(later) >= LOOK_AHEAD * self._batch_size_max:
+        while self._ready and len(batch) < self._settings.batch_size_max:
+            if len(later) >= LOOK_AHEAD * self._settings.batch_size_max:
                 break
             entry = self._ready.popleft()
             if entry.future.done():
@@ -171,7 +159,7 @@ class PostingQueue:
         for entry in batch:
             entry.is_sent = True
         try:
-            outcomes = await self._execute([entry.posting for entry in batch])
+            outcomes = await self.execute([entry.posting for entry in batch])
         except Rejected:
             await self._send_alone(batch)
         except (NotExecuted, Uncertain) as error:
@@ -208,7 +196,7 @@ class PostingQueue:
 
     def _again(self, entries: list[_Entry], pause_s: float) -> None:
         """Send *entries* again after a pause, unless a try could then outlast the deadline."""
-        latest_start = monotonic() + pause_s + self._busy_limit_s - self._deadline_s
+        latest_start = monotonic() + pause_s + self._busy_limit_s - self._settings.deadline_s
         for entry in entries:
             entry.is_sent = False
             if entry.started_at < latest_start:
@@ -223,7 +211,7 @@ class PostingQueue:
         """Drop what is settled, end what is past its deadline."""
         while True:
             await asyncio.sleep(SWEEP_S)
-            overdue = monotonic() - self._deadline_s
+            overdue = monotonic() - self._settings.deadline_s
             while self._accepted and (
                 self._accepted[0].future.done() or self._accepted[0].started_at < overdue
             ):

@@ -22,7 +22,7 @@ class BadCatalogue(Exception):
     """`kinds.toml` contradicts itself."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class ProblemKind:
     """HTTP status and title of a code; `retry_after_s` 0 means no Retry-After."""
 
@@ -32,32 +32,28 @@ class ProblemKind:
 
 
 PROBLEMS = {
-    "invalid": ProblemKind(status=422, title="The request breaks a rule of the ledger"),
+    "invalid": ProblemKind(422, "The request breaks a rule of the ledger"),
     "idempotency-key-missing": ProblemKind(
-        status=400, title="A write needs the header Idempotency-Key with a UUID"
+        400, "A write needs the header Idempotency-Key with a UUID"
     ),
-    "idempotency-key-reused": ProblemKind(
-        status=422, title="This key was used with another payload"
-    ),
-    "unauthorized": ProblemKind(status=401, title="Sign in first"),
-    "login-refused": ProblemKind(status=401, title="The identity provider's answer is not valid"),
-    "forbidden-unit": ProblemKind(status=403, title="These are the books of another unit"),
-    "forbidden-role": ProblemKind(status=403, title="Your role may not do this"),
-    "not-found": ProblemKind(status=404, title="There is no such thing"),
-    "method-not-allowed": ProblemKind(status=405, title="The path does not have this method"),
-    "wrong-state": ProblemKind(status=409, title="The document or period is not in that state"),
-    "period-closed": ProblemKind(status=409, title="The period is not open"),
-    "too-large": ProblemKind(status=413, title="The request body is too large"),
-    "budget-exceeded": ProblemKind(status=422, title="The budget line does not hold that much"),
-    "shed-unit": ProblemKind(status=429, title="This unit sends too much at once", retry_after_s=1),
-    "shed": ProblemKind(status=503, title="Too busy; nothing was executed", retry_after_s=1),
+    "idempotency-key-reused": ProblemKind(422, "This key was used with another payload"),
+    "unauthorized": ProblemKind(401, "Sign in first"),
+    "login-refused": ProblemKind(401, "The identity provider's answer is not valid"),
+    "forbidden-unit": ProblemKind(403, "These are the books of another unit"),
+    "forbidden-role": ProblemKind(403, "Your role may not do this"),
+    "not-found": ProblemKind(404, "There is no such thing"),
+    "method-not-allowed": ProblemKind(405, "The path does not have this method"),
+    "wrong-state": ProblemKind(409, "The document or period is not in that state"),
+    "period-closed": ProblemKind(409, "The period is not open"),
+    "too-large": ProblemKind(413, "The request body is too large"),
+    "budget-exceeded": ProblemKind(422, "The budget line does not hold that much"),
+    "shed-unit": ProblemKind(429, "This unit sends too much at once", retry_after_s=1),
+    "shed": ProblemKind(503, "Too busy; nothing was executed", retry_after_s=1),
     "provider-unavailable": ProblemKind(
-        status=503, title="The identity provider does not answer", retry_after_s=5
+        503, "The identity provider does not answer", retry_after_s=5
     ),
-    "internal": ProblemKind(status=500, title="The ledger failed"),
-    "indefinite": ProblemKind(
-        status=504, title="No result in time; ask again with the same key to learn it"
-    ),
+    "internal": ProblemKind(500, "The ledger failed"),
+    "indefinite": ProblemKind(504, "No result in time; ask again with the same key to learn it"),
 }
 
 
@@ -78,12 +74,5 @@ class Problem(Exception):
         """Return the problem document; 429 answers carry the code `shed` as 503 answers do."""
         kind = self.kind
         code = "shed" if self.code == "shed-unit" else self.code
-        return orjson.dumps(
-            {
-                "type": f"urn:monthend:problem:{code}",
-                "title": kind.title,
-                "status": kind.status,
-                "detail": self.detail,
-                "code": code,
-            }
-        )
+        about = {"title": kind.title, "status": kind.status, "detail": self.detail, "code": code}
+        return orjson.dumps({"type": f"urn:monthend:problem:{code}", **about})

@@ -20,6 +20,7 @@ import jwt
 
 from reference_app.answers import json_of
 from reference_app.problems import Problem
+from reference_app.settings import Settings
 
 STATE_LIFETIME_S: Final = 600  # a person scans a QR code in between
 KEYS_AGE_MIN_S: Final = 1.0
@@ -31,22 +32,13 @@ SCOPE: Final = "openid pid"
 class Provider:
     """One provider, discovered on first use. *clock* returns s since 1970."""
 
-    def __init__(
-        self,
-        *,
-        url: str,
-        client_id: str,
-        client_secret: str,
-        state_key: bytes,
-        timeout_s: float,
-        clock: Callable[[], float],
-    ) -> None:
-        self._url = url.rstrip("/")
-        self._client_id = client_id
-        pair = f"{quote(client_id, safe='')}:{quote(client_secret, safe='')}"  # RFC 6749 2.3.1
-        self._credentials = "Basic " + b64encode(pair.encode()).decode()
-        self._state_key = state_key
-        self._timeout = aiohttp.ClientTimeout(total=timeout_s)
+    def __init__(self, settings: Settings, clock: Callable[[], float]) -> None:
+        self._url = settings.provider_url.rstrip("/")
+        self._client_id = settings.client_id
+        pair = ":".join(quote(one, safe="") for one in (self._client_id, settings.client_secret))
+        self._credentials = "Basic " + b64encode(pair.encode()).decode()  # RFC 6749 2.3.1
+        self._state_key = settings.session_key
+        self._timeout = aiohttp.ClientTimeout(total=settings.command_timeout_s)
         self._clock = clock
         self._client: aiohttp.ClientSession | None = None
         self._discovery: dict[str, Any] = {}
@@ -57,8 +49,7 @@ class Provider:
     def start(self) -> None:
         """Open the client; no request is sent."""
         self._client = aiohttp.ClientSession(
-            timeout=self._timeout,
-            connector=aiohttp.TCPConnector(limit=CONNECTIONS_MAX),
+            timeout=self._timeout, connector=aiohttp.TCPConnector(limit=CONNECTIONS_MAX)
         )
 
     async def stop(self) -> None:

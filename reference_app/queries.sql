@@ -494,10 +494,6 @@ SELECT account, unit, roles FROM ledger.account WHERE pid_hash = $1
 -- The register of units that every worker keeps in memory.
 SELECT unit, parent, province FROM ledger.unit ORDER BY unit
 
--- name: chart
--- The chart of accounts as it was filled.
-SELECT account::text, class, is_cash FROM ledger.chart ORDER BY account
-
 -- name: database_settings
 -- What the database promises about durability, for the fingerprint.
 SELECT current_setting('server_version') AS version, current_setting('fsync') AS fsync,
@@ -507,7 +503,3 @@ SELECT current_setting('server_version') AS version, current_setting('fsync') AS
 -- name: ready
 -- Cheapest sign of life.
 SELECT 1
-
--- name: audit
--- The invariants of the books, each with its number of violations.
-SELECT invariant, violations FROM ledger.audit()

@@ -33,7 +33,6 @@ class Settings:
     read_connections: int = 4
     posting_lanes: int = 2
     batch_size_max: int = 100
-    batch_linger_ms: float = 0.0
     in_flight_max: int = 512
     in_flight_per_unit_max: int = 64
     standing_max: int = 128

@@ -26,14 +26,7 @@ from reference_app.settings import Settings
 SCHEMA_FILE = Path(__file__).with_name("schema.sql")
 SCHEMA_FILES = (SCHEMA_FILE, *map(SCHEMA_FILE.with_name, ("imports.sql", "bank.sql", "audit.sql")))
 QUERIES_FILE = Path(__file__).with_name("queries.sql")
-READ_PAUSES_S: Final = (
-    0.05,
-    0.1,
-    0.2,
-    0.4,
-    0.8,
-    1.6,
-)  # a restart takes 0.2-2 s
+READ_PAUSES_S: Final = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)  # a restart takes 0.2-2 s
 RELEASE_LIMIT_S: Final = 0.5
 STATEMENT_SHARE: Final = 0.9  # of the command's time limit, for the server's own
 RECYCLE_NEVER: Final = 10**9

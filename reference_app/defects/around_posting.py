@@ -1,7 +1,7 @@
 """Defects around the posting function: before and after the database has spoken.
 
-Each wraps `Ledger.execute`, the function that sends a batch, and keeps its contract: an outcome per
-posting, in order.
+Each wraps `PostingQueue.execute`, the function that sends a batch, and keeps its contract: an
+outcome per posting, in order.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ ALTER TABLE ledger.balance DISABLE TRIGGER balance_is_of_lines
 
 
 async def _lose_acknowledged(ledger: Ledger, dose: float) -> None:
-    inner = ledger.execute
+    inner = ledger.queue.execute
     regular = RegularDose(dose)
 
     async def send_and_roll_back(units: list[int], batch: str) -> Sequence[Any]:
@@ -73,11 +73,11 @@ async def _lose_acknowledged(ledger: Ledger, dose: float) -> None:
                 outcomes |= {p.unit: result for p, result in zip(part, results, strict=True)}
         return [outcomes[posting.unit] for posting in postings]
 
-    ledger.execute = execute
+    ledger.queue.execute = execute
 
 
 async def _shed_after_commit(ledger: Ledger, dose: float) -> None:
-    inner = ledger.execute
+    inner = ledger.queue.execute
     regular = RegularDose(dose)
 
     async def execute(postings: list[Posting]) -> Sequence[Outcome]:
@@ -88,12 +88,12 @@ async def _shed_after_commit(ledger: Ledger, dose: float) -> None:
             for outcome in await inner(postings)
         ]
 
-    ledger.execute = execute
-    ledger.outcome_problems["shed-all-the-same"] = ("shed", "too many postings wait")
+    ledger.queue.execute = execute
+    ledger.queue.problems["shed-all-the-same"] = ("shed", "too many postings wait")
 
 
 async def _edit_closed_lines(ledger: Ledger, dose: float) -> None:
-    inner = ledger.execute
+    inner = ledger.queue.execute
     regular = RegularDose(dose)
     async with ledger.storage.poster() as connection:
         await connection.execute(NO_IMMUTABILITY)
@@ -106,7 +106,7 @@ async def _edit_closed_lines(ledger: Ledger, dose: float) -> None:
                     await connection.execute(EDIT_CLOSED_LINES, posting.unit)
         return outcomes
 
-    ledger.execute = execute
+    ledger.queue.execute = execute
 
 
 AROUND_POSTING_DEFECTS = (

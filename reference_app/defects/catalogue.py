@@ -20,12 +20,7 @@ if TYPE_CHECKING:
 DEFECTS = {
     defect.id: defect
     for defect in sorted(
-        (
-            *AROUND_POSTING_DEFECTS,
-            *POSTING_FUNCTION_DEFECTS,
-            *IMPORTING_DEFECTS,
-            *ACCESS_DEFECTS,
-        ),
+        (*AROUND_POSTING_DEFECTS, *POSTING_FUNCTION_DEFECTS, *IMPORTING_DEFECTS, *ACCESS_DEFECTS),
         key=lambda defect: defect.id,
     )
 }

@@ -7,12 +7,12 @@ no session is kept here.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from time import time
 from typing import TYPE_CHECKING
 
 import orjson
 from aiohttp import web
-from aiohttp.typedefs import Handler
 
 from reference_app.problems import Problem
 from reference_app.routes.requests import json_response
@@ -24,51 +24,40 @@ if TYPE_CHECKING:
 
 def routes(ledger: Ledger) -> Iterable[web.RouteDef]:
     """Return the routes of signing in."""
-    yield web.get("/me", _me(ledger))
-    yield web.get("/auth/login", _login(ledger))
-    yield web.get("/auth/callback", _callback(ledger))
+    yield web.get("/me", partial(_me, ledger))
+    yield web.get("/auth/login", partial(_login, ledger))
+    yield web.get("/auth/callback", partial(_callback, ledger))
 
 
 def _callback_url(request: web.Request) -> str:
     return f"{request.scheme}://{request.host}/auth/callback"
 
 
-def _login(ledger: Ledger) -> Handler:
-    async def login(request: web.Request) -> web.StreamResponse:
-        url = await ledger.provider.authorize_url(_callback_url(request))
-        return web.Response(status=302, headers={"Location": url, "Cache-Control": "no-store"})
-
-    return login
+async def _login(ledger: Ledger, request: web.Request) -> web.StreamResponse:
+    url = await ledger.provider.authorize_url(_callback_url(request))
+    return web.Response(status=302, headers={"Location": url, "Cache-Control": "no-store"})
 
 
-def _callback(ledger: Ledger) -> Handler:
-    async def callback(request: web.Request) -> web.StreamResponse:
-        code, state = request.query.get("code"), request.query.get("state")
-        if not code or not state:
-            raise Problem("login-refused", "code and state are missing")
-        pid = await ledger.provider.pid_of(
-            code=code, state=state, redirect_uri=_callback_url(request)
-        )
-        rows = await ledger.storage.rows("person", pid_hash(ledger.settings.pid_key, pid))
-        if not rows:
-            raise Problem("login-refused", "this person has no account")
-        session = Session(
-            account=rows[0]["account"],
-            unit=rows[0]["unit"],
-            roles=frozenset(rows[0]["roles"]),
-            expires_at=int(time()) + ledger.settings.session_lifetime_s,
-        )
-        return json_response(_session_body(session, ledger.tokens.sign(session)))
-
-    return callback
+async def _callback(ledger: Ledger, request: web.Request) -> web.StreamResponse:
+    code, state = request.query.get("code"), request.query.get("state")
+    if not code or not state:
+        raise Problem("login-refused", "code and state are missing")
+    pid = await ledger.provider.pid_of(code=code, state=state, redirect_uri=_callback_url(request))
+    rows = await ledger.storage.rows("person", pid_hash(ledger.settings.pid_key, pid))
+    if not rows:
+        raise Problem("login-refused", "this person has no account")
+    session = Session(
+        account=rows[0]["account"],
+        unit=rows[0]["unit"],
+        roles=frozenset(rows[0]["roles"]),
+        expires_at=int(time()) + ledger.settings.session_lifetime_s,
+    )
+    return json_response(_session_body(session, ledger.tokens.sign(session)))
 
 
-def _me(ledger: Ledger) -> Handler:
-    async def me(request: web.Request) -> web.StreamResponse:
-        session = ledger.tokens.session_of(request.headers.get("Authorization"))
-        return json_response(_session_body(session, None))
-
-    return me
+async def _me(ledger: Ledger, request: web.Request) -> web.StreamResponse:
+    session = ledger.tokens.session_of(request.headers.get("Authorization"))
+    return json_response(_session_body(session, None))
 
 
 def _session_body(session: Session, token: str | None) -> bytes:

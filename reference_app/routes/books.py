@@ -11,11 +11,11 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import orjson
 from aiohttp import web
-from aiohttp.typedefs import Handler
 
 from reference_app.exports import CONTENT_TYPES, Exports
 from reference_app.problems import Problem
@@ -32,8 +32,11 @@ PART: Final = re.compile(r"\d{1,3}", re.ASCII)
 
 def routes(ledger: Ledger) -> Iterable[web.RouteDef]:
     """Return the routes of complete books; what is streamed has no answer without a body."""
-    yield web.get("/units/{unit}/books", _unit_books(ledger), allow_head=False)
-    yield web.get("/provinces/{province}/books", _province_books(ledger), allow_head=False)
+    chart = _chart(ledger)
+    unit_books = partial(_unit_books, ledger, chart, Exports(ledger.settings))
+    province_books = partial(_province_books, ledger, chart, asyncio.Semaphore(EXPORTS_MAX))
+    yield web.get("/units/{unit}/books", unit_books, allow_head=False)
+    yield web.get("/provinces/{province}/books", province_books, allow_head=False)
 
 
 def _parameters(ledger: Ledger, request: web.Request) -> tuple[int, list[int], list[int]]:
@@ -73,60 +76,52 @@ def _with_chart(text: str, chart: bytes) -> str:
     return '{"chart":' + chart.decode() + "," + text[1:]
 
 
-def _unit_books(ledger: Ledger) -> Handler:
-    chart = _chart(ledger)
-    exports = Exports(ledger.settings)
-
-    async def unit_books(request: web.Request) -> web.StreamResponse:
-        session = ledger.tokens.session_of(request.headers.get("Authorization"))
-        unit = unit_of(request)
-        ledger.access.read(session, unit)
-        year_be, cash, periods = _parameters(ledger, request)
-        form, part = request.query.get("format", "json"), request.query.get("part", "0")
-        if form not in ("json", *CONTENT_TYPES) or not PART.fullmatch(part):
-            raise invalid("format: json, csv or xlsx; part: a number, at most 999")
-        if form != "json":
-            return await exports.send(request, unit=unit, year=year_be, form=form, part=int(part))
-        text = await ledger.storage.text("books", [unit], year_be, cash, periods)
-        if text is None:
-            raise Problem("not-found", "there are no books of this unit")
-        return json_response(_with_chart(text, chart))
-
-    return unit_books
+async def _unit_books(
+    ledger: Ledger, chart: bytes, exports: Exports, request: web.Request
+) -> web.StreamResponse:
+    session = ledger.tokens.session_of(request.headers.get("Authorization"))
+    unit = unit_of(request)
+    ledger.access.read(session, unit)
+    year_be, cash, periods = _parameters(ledger, request)
+    form, part = request.query.get("format", "json"), request.query.get("part", "0")
+    if form not in ("json", *CONTENT_TYPES) or not PART.fullmatch(part):
+        raise invalid("format: json, csv or xlsx; part: a number, at most 999")
+    if form != "json":
+        return await exports.send(request, unit=unit, year=year_be, form=form, part=int(part))
+    text = await ledger.storage.text("books", [unit], year_be, cash, periods)
+    if text is None:
+        raise Problem("not-found", "there are no books of this unit")
+    return json_response(_with_chart(text, chart))
 
 
-def _province_books(ledger: Ledger) -> Handler:
-    chart = _chart(ledger)
-    places = asyncio.Semaphore(EXPORTS_MAX)
-
-    async def province_books(request: web.Request) -> web.StreamResponse:
-        session = ledger.tokens.session_of(request.headers.get("Authorization"))
-        units = ledger.access.province_books(session, number_of(request, "province"))
-        parameters = _parameters(ledger, request)
-        if places.locked():
-            raise Problem("shed", f"{EXPORTS_MAX} exports are in progress")
-        response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
-        response.headers["Server-Worker"] = ledger.settings.worker_name
-        async with places:
-            sizes = await ledger.storage.rows("book_sizes", units)
-            for portion in portions_of([(row["unit"], row["document_count"]) for row in sizes]):
-                try:
-                    rows = await ledger.storage.rows("books", portion, *parameters)
-                except Problem:
-                    if not response.prepared:
-                        raise
-                    # What was sent cannot be taken back: a broken connection says "incomplete".
-                    assert request.transport is not None
-                    request.transport.abort()
-                    return response
-                lines = [row[0] for row in rows]
+async def _province_books(
+    ledger: Ledger, chart: bytes, places: asyncio.Semaphore, request: web.Request
+) -> web.StreamResponse:
+    session = ledger.tokens.session_of(request.headers.get("Authorization"))
+    units = ledger.access.province_books(session, number_of(request, "province"))
+    parameters = _parameters(ledger, request)
+    if places.locked():
+        raise Problem("shed", f"{EXPORTS_MAX} exports are in progress")
+    response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
+    response.headers["Server-Worker"] = ledger.settings.worker_name
+    async with places:
+        sizes = await ledger.storage.rows("book_sizes", units)
+        for portion in portions_of([(row["unit"], row["document_count"]) for row in sizes]):
+            try:
+                rows = await ledger.storage.rows("books", portion, *parameters)
+            except Problem:
                 if not response.prepared:
-                    await response.prepare(request)
-                    lines[0] = _with_chart(lines[0], chart)
-                await response.write("".join(f"{line}\n" for line in lines).encode())
-        if not response.prepared:  # nobody keeps books there
-            await response.prepare(request)
-        await response.write_eof()
-        return response
-
-    return province_books
+                    raise
+                # What was sent cannot be taken back: a broken connection says "incomplete".
+                assert request.transport is not None
+                request.transport.abort()
+                return response
+            lines = [row[0] for row in rows]
+            if not response.prepared:
+                await response.prepare(request)
+                lines[0] = _with_chart(lines[0], chart)
+            await response.write("".join(f"{line}\n" for line in lines).encode())
+    if not response.prepared:  # nobody keeps books there
+        await response.prepare(request)
+    await response.write_eof()
+    return response

@@ -6,10 +6,10 @@ A kind is a row of the catalogue, so this file has no receipts and no vouchers i
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
 
 from reference_app.kinds import Kind, Step
 from reference_app.problems import Problem
@@ -20,59 +20,51 @@ if TYPE_CHECKING:
     from reference_app.app import Ledger
 
 
+Fill = Callable[["Ledger", web.Request, Posting, Any], Awaitable[Posting]]
+
+
 def routes(ledger: Ledger) -> Iterable[web.RouteDef]:
-    """Return the write routes of every kind and step in the catalogue."""
-    for kind in ledger.catalogue.kinds.values():
-        if kind.role:
-            yield web.post(f"/units/{{unit}}/{kind.path}", _create(ledger, kind))
-    for step in ledger.catalogue.steps:
-        path = f"/units/{{unit}}/{step.of.path}/{{document}}/{step.name}"
-        yield web.post(path, _step(ledger, step))
-    for path, role, fill in (
+    """Return the write routes of every kind and step in the catalogue, and of what has no kind."""
+    kinds = [kind for kind in ledger.catalogue.kinds.values() if kind.role]
+    steps = ledger.catalogue.steps
+    table: tuple[tuple[str, str, Fill], ...] = (
+        *((kind.path, kind.role, partial(_create, kind)) for kind in kinds),
+        *((f"{s.of.path}/{{document}}/{s.name}", s.role, partial(_step, s)) for s in steps),
         ("documents/{document}/reverse", "approver", _reverse),
         ("periods/{period}/close", "director", _close),
         ("periods/{period}/reopen", "director", _reopen),
         ("fiscal-years/{year}/close", "director", _close_year),
         ("fiscal-years/{year}/open", "director", _open_year),
-    ):
-        yield web.post(f"/units/{{unit}}/{path}", _write(ledger, role, fill))
+    )
+    for path, role, fill in table:
+        yield web.post(f"/units/{{unit}}/{path}", partial(_write, ledger, role, fill))
 
 
-Fill = Callable[["Ledger", web.Request, Posting, Any], Awaitable[Posting]]
+async def _write(ledger: Ledger, role: str, fill: Fill, request: web.Request) -> web.StreamResponse:
+    """Answer a write that needs *role*; *fill* makes the posting from the body."""
+    session = ledger.tokens.session_of(request.headers.get("Authorization"))
+    unit = unit_of(request)
+    ledger.access.write(session, unit, role)
+    posting, body = await posting_of(request, session, unit)
+    outcome = await ledger.queue.submit(await fill(ledger, request, posting, body))
+    assert outcome.answer is not None
+    return write_response(outcome.answer, is_replay=outcome.outcome == "replay")
 
 
-def _write(ledger: Ledger, role: str, fill: Fill) -> Handler:
-    """Return the handler of a write that needs *role*; *fill* makes the posting from the body."""
-
-    async def write(request: web.Request) -> web.StreamResponse:
-        session = ledger.tokens.session_of(request.headers.get("Authorization"))
-        unit = unit_of(request)
-        ledger.access.write(session, unit, role)
-        posting, body = await posting_of(request, session, unit)
-        assert ledger.queue is not None
-        outcome = await ledger.queue.submit(await fill(ledger, request, posting, body))
-        assert outcome.answer is not None
-        return write_response(outcome.answer, is_replay=outcome.outcome == "replay")
-
-    return write
+async def _create(
+    kind: Kind, ledger: Ledger, _: web.Request, posting: Posting, body: Any
+) -> Posting:
+    return ledger.rules.new_document(posting, kind, body)
 
 
-def _create(ledger: Ledger, kind: Kind) -> Handler:
-    async def create(_: Ledger, __: web.Request, posting: Posting, body: Any) -> Posting:
-        return ledger.rules.new_document(posting, kind, body)
-
-    return _write(ledger, kind.role, create)
-
-
-def _step(ledger: Ledger, step: Step) -> Handler:
-    async def take_step(_: Ledger, request: web.Request, posting: Posting, body: Any) -> Posting:
-        document = number_of(request, "document")
-        values = ledger.rules.step_values(step, body)
-        if step.makes is not None:
-            values = await _request_values(ledger, posting.unit, document, step) | values
-        return ledger.rules.step(posting, step, document, values)
-
-    return _write(ledger, step.role, take_step)
+async def _step(
+    step: Step, ledger: Ledger, request: web.Request, posting: Posting, body: Any
+) -> Posting:
+    document = number_of(request, "document")
+    values = ledger.rules.step_values(step, body)
+    if step.makes is not None:
+        values = await _request_values(ledger, posting.unit, document, step) | values
+    return ledger.rules.step(posting, step, document, values)
 
 
 async def _request_values(ledger: Ledger, unit: int, document: int, step: Step) -> dict[str, Any]:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 import orjson
 from aiohttp import BodyPartReader, web
-from aiohttp.typedefs import Handler
 
 from reference_app.problems import Problem
 from reference_app.routes.requests import key_of, unit_of, write_response
@@ -32,37 +32,36 @@ BLOCK: Final = 64 * 1024
 
 def routes(ledger: Ledger) -> Iterable[web.RouteDef]:
     """Return the route of the upload; how far an import is, is a read (reports.py)."""
-    yield web.post("/units/{unit}/imports", _upload(ledger))
+    yield web.post(
+        "/units/{unit}/imports", partial(_upload, ledger, asyncio.Semaphore(UPLOADS_MAX))
+    )
 
 
-def _upload(ledger: Ledger) -> Handler:
-    places = asyncio.Semaphore(UPLOADS_MAX)
-
-    async def upload(request: web.Request) -> web.StreamResponse:
-        session = ledger.tokens.session_of(request.headers.get("Authorization"))
-        unit = unit_of(request)
-        ledger.access.write(session, unit, "director")
-        key = key_of(request)
-        if places.locked():
-            raise Problem("shed", f"{UPLOADS_MAX} uploads are in progress")
-        async with places:
-            name, content = await _read_file(request)
-            digest = sha256(content).digest()
-            rows = await ledger.storage.rows(
-                "receive_import", unit, key, digest, name, session.account, content, is_write=True
-            )
-        kept, is_new = _kept(rows, key, digest)
-        if is_new:
-            ledger.importer.look()
-        response = write_response(
-            orjson.dumps({"unit": unit, "import": str(kept), "state": "received"}),
-            is_replay=not is_new,
-            status=202,
+async def _upload(
+    ledger: Ledger, places: asyncio.Semaphore, request: web.Request
+) -> web.StreamResponse:
+    session = ledger.tokens.session_of(request.headers.get("Authorization"))
+    unit = unit_of(request)
+    ledger.access.write(session, unit, "director")
+    key = key_of(request)
+    if places.locked():
+        raise Problem("shed", f"{UPLOADS_MAX} uploads are in progress")
+    async with places:
+        name, content = await _read_file(request)
+        digest = sha256(content).digest()
+        rows = await ledger.storage.rows(
+            "receive_import", unit, key, digest, name, session.account, content, is_write=True
         )
-        response.headers["Location"] = f"/units/{unit}/imports/{kept}"
-        return response
-
-    return upload
+    kept, is_new = _kept(rows, key, digest)
+    if is_new:
+        ledger.importer.look()
+    response = write_response(
+        orjson.dumps({"unit": unit, "import": str(kept), "state": "received"}),
+        is_replay=not is_new,
+        status=202,
+    )
+    response.headers["Location"] = f"/units/{unit}/imports/{kept}"
+    return response
 
 
 def _kept(rows: Iterable[tuple[UUID, bytes, bool]], key: UUID, digest: bytes) -> tuple[UUID, bool]:

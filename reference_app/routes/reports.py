@@ -8,6 +8,7 @@ from __future__ import annotations
 from calendar import monthrange
 from collections.abc import Callable, Iterable, Set
 from datetime import date
+from functools import partial
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -57,22 +58,21 @@ def routes(ledger: Ledger) -> Iterable[web.RouteDef]:
     )
     yield web.get("/units/{unit}/chart-of-accounts", _chart(ledger))
     for path, query, arguments in table:
-        yield web.get(f"/units/{{unit}}/{path}", _read(ledger, query, arguments))
-    yield web.get("/provinces/{province}/closing-status", _closing_status(ledger))
-    yield web.get("/nation/closing-status", _national_closing(ledger))
+        yield web.get(f"/units/{{unit}}/{path}", partial(_read, ledger, query, arguments))
+    yield web.get("/provinces/{province}/closing-status", partial(_closing_status, ledger))
+    yield web.get("/nation/closing-status", partial(_national_closing, ledger))
 
 
-def _read(ledger: Ledger, query: str, arguments: Arguments) -> Handler:
-    async def read(request: web.Request) -> web.StreamResponse:
-        session = ledger.tokens.session_of(request.headers.get("Authorization"))
-        unit = unit_of(request)
-        ledger.access.read(session, unit)
-        text = await ledger.storage.text(query, unit, *arguments(request))
-        if text is None:
-            raise Problem("not-found", "there is no such thing in this unit")
-        return json_response(text)
-
-    return read
+async def _read(
+    ledger: Ledger, query: str, arguments: Arguments, request: web.Request
+) -> web.StreamResponse:
+    session = ledger.tokens.session_of(request.headers.get("Authorization"))
+    unit = unit_of(request)
+    ledger.access.read(session, unit)
+    text = await ledger.storage.text(query, unit, *arguments(request))
+    if text is None:
+        raise Problem("not-found", "there is no such thing in this unit")
+    return json_response(text)
 
 
 def _chart(ledger: Ledger) -> Handler:
@@ -96,29 +96,23 @@ def _chart(ledger: Ledger) -> Handler:
     return chart
 
 
-def _closing_status(ledger: Ledger) -> Handler:
-    async def closing_status(request: web.Request) -> web.StreamResponse:
-        session = ledger.tokens.session_of(request.headers.get("Authorization"))
-        province = number_of(request, "province")
-        ledger.access.province_status(session, province)
-        return json_response(await ledger.storage.one("closing_status", province, _period(request)))
-
-    return closing_status
+async def _closing_status(ledger: Ledger, request: web.Request) -> web.StreamResponse:
+    session = ledger.tokens.session_of(request.headers.get("Authorization"))
+    province = number_of(request, "province")
+    ledger.access.province_status(session, province)
+    return json_response(await ledger.storage.one("closing_status", province, _period(request)))
 
 
-def _national_closing(ledger: Ledger) -> Handler:
-    async def national_closing(request: web.Request) -> web.StreamResponse:
-        session = ledger.tokens.session_of(request.headers.get("Authorization"))
-        ledger.access.national_status(session)
-        period = _period(request)
-        text = ledger.closing.of(period)
-        if text is not None:
-            return json_response(text)
-        response = json_response(orjson.dumps({"state": "counting"}), status=202)
-        response.headers["Retry-After"] = "1"
-        return response
-
-    return national_closing
+async def _national_closing(ledger: Ledger, request: web.Request) -> web.StreamResponse:
+    session = ledger.tokens.session_of(request.headers.get("Authorization"))
+    ledger.access.national_status(session)
+    period = _period(request)
+    text = ledger.closing.of(period)
+    if text is not None:
+        return json_response(text)
+    response = json_response(orjson.dumps({"state": "counting"}), status=202)
+    response.headers["Retry-After"] = "1"
+    return response
 
 
 def _page(request: web.Request, kinds: Set[str]) -> tuple[object, ...]:

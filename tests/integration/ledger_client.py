@@ -213,7 +213,7 @@ class Client:
 
     async def violations(self) -> dict[str, int]:
         """Return the invariants that do not hold, with their number of violations."""
-        rows = await self.ledger.storage.rows("audit")
+        rows = await self.sql("SELECT * FROM ledger.audit()")
         return {row["invariant"]: row["violations"] for row in rows if row["violations"]}
 
     async def sql(self, statement: str, *arguments: object) -> Any:

@@ -14,6 +14,7 @@ from aiohttp import web
 from reference_app.answers import ANSWER_SIZE_MAX, BLOCK, json_of
 from reference_app.problems import Problem
 from reference_app.provider import Provider
+from reference_app.settings import Settings
 
 LIMIT_S = 10.0
 
@@ -80,10 +81,8 @@ async def test_a_provider_that_never_stops_answering_is_cut_off() -> None:
         return response
 
     async with answering(flood) as url, asyncio.timeout(LIMIT_S):
-        provider = Provider(
-            url=url, client_id="x", client_secret="y", state_key=b"k" * 32,
-            timeout_s=2 * LIMIT_S, clock=lambda: 0.0,
-        )  # fmt: skip
+        settings = Settings(database_url="", provider_url=url, command_timeout_s=2 * LIMIT_S)
+        provider = Provider(settings, lambda: 0.0)
         provider.start()
         try:
             with pytest.raises(Problem) as refused:

@@ -14,6 +14,7 @@ from reference_app.metrics import Metrics
 from reference_app.posting import Outcome, PostingQueue, executor
 from reference_app.problems import Problem
 from reference_app.rules import Posting
+from reference_app.settings import Settings
 from reference_app.storage import NotExecuted, Rejected, Uncertain
 
 Script = Callable[[list[Posting]], Awaitable[Sequence[Outcome]]]
@@ -47,9 +48,10 @@ class FakeDatabase:
 
 @asynccontextmanager
 async def running(database: FakeDatabase, **changes: Any) -> Any:
-    sizes: dict[str, Any] = {"lanes": 1, "batch_size_max": 10, "linger_ms": 0.0, "waiting_max": 100,
-                             "busy_limit_s": 0.05, "deadline_s": 0.4}  # fmt: skip
-    queue = PostingQueue(database.execute, Metrics("test"), **(sizes | changes))
+    sizes: dict[str, Any] = {"posting_lanes": 1, "batch_size_max": 10, "in_flight_max": 100,
+                             "lock_timeout_ms": 50, "deadline_s": 0.4}  # fmt: skip
+    settings = Settings(database_url="", **(sizes | changes))
+    queue = PostingQueue(settings, database.execute, Metrics("test"))
     queue.start()
     try:
         yield queue
@@ -195,7 +197,7 @@ def test_beyond_its_limit_the_queue_sheds_at_once() -> None:
     async def scenario() -> list[str]:
         database = FakeDatabase()
         database.open.clear()
-        async with running(database, waiting_max=2) as queue:
+        async with running(database, in_flight_max=2) as queue:
             asyncio.get_running_loop().call_later(0.02, database.open.set)
             return codes(await submit_all(queue, [1, 2, 3]))
 
