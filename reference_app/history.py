@@ -335,15 +335,11 @@ def _last_step(
 ) -> Posting:
     """Return the document of the step that ends what the request *made* began."""
     place, request = made
-    assert request.fiscal_year is not None
-    values = request_values(
-        amount=request.amount, withholding_tax=request.withholding_tax,
-        budget_line=request.budget_line,
-        expense=catalogue.budget_lines.get(request.budget_line or ""), party=request.party,
-        fiscal_year=request.fiscal_year,
-    )  # fmt: skip
+    expense = catalogue.budget_lines.get(request.budget_line or "")
+    names = ("amount", "withholding_tax", "budget_line", "party", "fiscal_year")
+    values = request_values({name: getattr(request, name) for name in names})
     body = {name: {**given, "method": "cheque"}[name] for name in step.fields}
-    values |= rules.step_values(step, body)
+    values |= {"expense": expense, **rules.read(step.fields, body)}
     return rules.step(_posting(step.role), step, place, values)
 
 

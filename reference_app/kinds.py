@@ -102,6 +102,11 @@ class Catalogue:
     kinds: Mapping[str, Kind]
     steps: tuple[Step, ...]
 
+    @property
+    def cash(self) -> list[int]:
+        """Return the accounts of money, ascending."""
+        return sorted(code for code, entry in self.chart.items() if entry.is_cash)
+
 
 def read_catalogue(path: Path = CATALOGUE_FILE) -> Catalogue:
     """Read and check the catalogue. Raises `BadCatalogue` naming the place of the mistake."""

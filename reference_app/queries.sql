@@ -128,12 +128,6 @@ WHERE d.unit = $1 AND d.document = $2 GROUP BY d.unit, d.document
 SELECT account, sum(debit - credit) AS balance FROM ledger.balance
 WHERE unit = $1 AND period <= $2 GROUP BY account HAVING sum(debit) <> sum(credit) ORDER BY account
 
--- name: audit_trail
--- The audit trail of a unit, computed anew (audit.sql); `first_broken` null: nothing was touched.
-SELECT json_build_object('unit', $1::int, 'entries', entry_count, 'head', head,
-    'is_whole', first_broken IS NULL, 'first_broken', first_broken)::text
-FROM ledger.audit_trail($1)
-
 -- name: consolidated_trial_balance
 -- Trial balance of a unit together with the units below it, and what each of them adds.
 WITH member AS (
@@ -252,6 +246,32 @@ FROM (
     FROM ledger.book AS b JOIN ledger.unit AS u ON u.unit = b.unit GROUP BY u.province
 ) AS p
 
+-- name: person
+-- The account of a citizen number (as keyed hash).
+SELECT account, unit, roles FROM ledger.account WHERE pid_hash = $1
+
+-- name: units
+-- The register of units that every worker keeps in memory.
+SELECT unit, parent, province FROM ledger.unit ORDER BY unit
+
+-- name: database_settings
+-- What the database promises about durability, for the fingerprint.
+SELECT current_setting('server_version') AS version, current_setting('fsync') AS fsync,
+    current_setting('synchronous_commit') AS synchronous_commit,
+    current_setting('full_page_writes') AS full_page_writes
+
+-- name: ready
+-- Cheapest sign of life.
+SELECT 1
+
+-- From here on what is around the postings: audit, books and exports, imports, the bank.
+
+-- name: audit_trail
+-- The audit trail of a unit, computed anew (audit.sql); `first_broken` null: nothing was touched.
+SELECT json_build_object('unit', $1::int, 'entries', entry_count, 'head', head,
+    'is_whole', first_broken IS NULL, 'first_broken', first_broken)::text
+FROM ledger.audit_trail($1)
+
 -- name: books
 -- Complete books of units for one fiscal year, a row each; $1 units, $2 fiscal year, $3 cash accounts.
 -- Balances and cash come from the running balances, so that a reader can compare them with the lines.
@@ -295,9 +315,11 @@ SELECT json_build_object('unit', b.unit,
         FROM ledger.budget_line AS l WHERE l.unit = b.unit AND l.fiscal_year = $2
     ),
     'periods', (
-        SELECT coalesce(json_agg(json_build_object('period', ledger.period_text(p), 'status',
-            CASE WHEN p <= b.closed_through THEN 'closed' ELSE 'open' END) ORDER BY p), '[]')
-        FROM unnest($4::int[]) AS p WHERE p BETWEEN b.first_period AND b.last_period
+        SELECT coalesce(json_agg(json_build_object('period', to_char(m, 'YYYY-MM'), 'status',
+            CASE WHEN to_char(m, 'YYYYMM')::int <= b.closed_through THEN 'closed' ELSE 'open' END) ORDER BY m), '[]')
+        FROM generate_series(to_date(b.first_period::text, 'YYYYMM'),
+            to_date(b.last_period::text, 'YYYYMM'), interval '1 month') AS m
+        WHERE ledger.fiscal_year(to_char(m, 'YYYYMM')::int) = $2
     ))::text
 FROM ledger.book AS b WHERE b.unit = ANY ($1) ORDER BY b.unit
 
@@ -485,21 +507,3 @@ SELECT json_build_object('unit', $1::int, 'period', ledger.period_text($2),
     ),
     'unexplained', (t.book - t.bank - t.open + t.not_in_books)::text)::text
 FROM total AS t
-
--- name: person
--- The account of a citizen number (as keyed hash).
-SELECT account, unit, roles FROM ledger.account WHERE pid_hash = $1
-
--- name: units
--- The register of units that every worker keeps in memory.
-SELECT unit, parent, province FROM ledger.unit ORDER BY unit
-
--- name: database_settings
--- What the database promises about durability, for the fingerprint.
-SELECT current_setting('server_version') AS version, current_setting('fsync') AS fsync,
-    current_setting('synchronous_commit') AS synchronous_commit,
-    current_setting('full_page_writes') AS full_page_writes
-
--- name: ready
--- Cheapest sign of life.
-SELECT 1

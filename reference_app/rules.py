@@ -8,7 +8,7 @@ function in schema.sql, under the lock that makes the judgement true.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -24,6 +24,7 @@ FISCAL_YEAR = re.compile(r"2[4-9]\d\d", re.ASCII)
 DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 TEXT_LENGTH_MAX = 200  # characters; names run to about 80 Thai characters (facts/domain.md 6.3)
 LINES_MAX = 200  # lines of one voucher
+REVENUE_CLASS = 4
 INCOME_CLASSES = (4, 5)  # revenue and expense
 
 
@@ -151,6 +152,8 @@ def _method(value: object, name: str) -> str:
     return str(value)
 
 
+Line = tuple[int, int, int]  # account, debit and credit in satang, one of them zero
+
 FIELD_READERS: Mapping[str, Callable[[object, str], Any]] = {
     "date": day_of,
     "text": _text,
@@ -161,49 +164,17 @@ FIELD_READERS: Mapping[str, Callable[[object, str], Any]] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Original:
-    """A posted document that is to be reversed; money as text, nothing of it ever changes."""
-
-    document: int
-    kind: str
-    prepared_by: int
-    fiscal_year: int
-    gross: str
-    amount: str
-    withholding_tax: str
-    budget_line: str | None
-    to_line: str | None
-    party: str | None
-    reference: int | None
-    accounts: Sequence[int]
-    debits: Sequence[str]
-    credits: Sequence[str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GivenLine:
-    """A line that the client wrote: account, debit and credit in satang, one of them zero."""
-
-    account: int
-    debit_satang: int
-    credit_satang: int
-
-
 class Rules:
     """The rules over one catalogue; books of paper (`is_back_dated`) were decided on paper."""
 
     def __init__(self, catalogue: Catalogue, *, is_back_dated: bool = False) -> None:
         self._catalogue = catalogue
         self._is_back_dated = is_back_dated
-        self._accounts = {str(code): code for code in catalogue.chart}
-        self._revenue = {
-            str(code): code for code, entry in catalogue.chart.items() if entry.account_class == 4
-        }
+        self._chart = {str(code): entry for code, entry in catalogue.chart.items()}
 
     def new_document(self, posting: Posting, kind: Kind, body: Mapping[str, Any]) -> Posting:
         """Fill *posting* with a new document of *kind* made from the request *body*."""
-        values = self._read_fields(kind.fields, body)
+        values = self.read(kind.fields, body)
         if any(line.account == "@expense" for line in kind.lines):
             values["expense"] = self._catalogue.budget_lines.get(values["budget_line"])
             if values["expense"] is None:
@@ -213,7 +184,7 @@ class Rules:
     def step(
         self, posting: Posting, step: Step, reference: int, values: Mapping[str, Any]
     ) -> Posting:
-        """Fill *posting* with *step* on *reference*; *values* are those of `step_values`."""
+        """Fill *posting* with *step* on *reference*; *values* of its body and of its request."""
         posting.reference = posting.workflow_of = reference
         posting.reference_kind = step.of.name
         posting.from_status = step.from_status
@@ -227,62 +198,51 @@ class Rules:
             _keep_year(posting, values.get("fiscal_year", posting.fiscal_year))
         return posting
 
-    def step_values(self, step: Step, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Read the request body of a step; a step that makes no document has an empty body."""
-        if not step.fields and body != {}:
-            raise invalid(f"{step.name} has an empty body")
-        return self._read_fields(step.fields, body)
-
-    def reversal(self, posting: Posting, original: Original, body: Mapping[str, Any]) -> Posting:
+    def reversal(
+        self, posting: Posting, reference: int, original: Mapping[str, Any], body: object
+    ) -> Posting:
         """Fill *posting* with the document that takes *original* back: its lines with the sides
         exchanged, its effects on the budget with the signs exchanged.
 
         A document that waits for steps itself is taken back whole. What else a step made gives its
         amount back to the document that the step was taken on, which returns to the state before.
+        *original* is a row of the query `document_to_reverse`.
         """
-        kind = self._catalogue.kinds.get(original.kind)
+        kind, amount = self._catalogue.kinds.get(original["kind"]), original["amount"]
         if kind is None or kind.is_final:
-            raise Problem("wrong-state", f"a document of kind {original.kind} is not reversed")
-        if original.prepared_by == posting.account:  # of a payment, too
+            raise Problem("wrong-state", f"a document of kind {original['kind']} is not reversed")
+        if original["prepared_by"] == posting.account:  # of a payment, too
             raise Problem("forbidden-role", "the preparer of a document may not take this step")
         reversing = self._catalogue.kinds["reversal"]
-        self._fill(posting, reversing, self._read_fields(reversing.fields, body))
+        self._fill(posting, reversing, self.read(reversing.fields, body))
         if kind.budget:
-            _keep_year(posting, original.fiscal_year)
-        posting.reference, posting.reference_kind = original.document, kind.name
+            _keep_year(posting, original["fiscal_year"])
+        posting.reference, posting.reference_kind = reference, kind.name
         posting.is_other_person = True
-        posting.gross, posting.amount = original.gross, original.amount
-        posting.withholding_tax = original.withholding_tax
-        posting.party = original.party
-        if original.accounts:
-            posting.accounts = list(original.accounts)
-            posting.debits, posting.credits = list(original.credits), list(original.debits)
-        posting.budget_line, posting.to_line = original.budget_line, None
-        if original.to_line is not None:
-            posting.budget_line, posting.to_line = original.to_line, original.budget_line
-            posting.transferred = f"-{original.amount}"
+        for name in ("gross", "amount", "withholding_tax", "party", "budget_line"):
+            setattr(posting, name, original[name])
+        if original["accounts"]:
+            posting.accounts = list(original["accounts"])
+            posting.debits, posting.credits = list(original["credits"]), list(original["debits"])
+        if original["to_line"] is not None:
+            posting.budget_line, posting.to_line = original["to_line"], original["budget_line"]
+            posting.transferred = f"-{amount}"
         else:
             for effect in kind.budget:
-                sign = "-" if effect.sign > 0 else ""
-                setattr(posting, effect.column, f"{sign}{original.amount}")
+                setattr(posting, effect.column, f"{'-' if effect.sign > 0 else ''}{amount}")
         made_by = next((step for step in self._catalogue.steps if step.makes is kind), None)
         if kind.is_open:
-            posting.workflow_of, posting.to_status = original.document, "reversed"
-            posting.taken = original.amount
+            posting.workflow_of, posting.to_status = reference, "reversed"
+            posting.taken = amount
         elif made_by is not None:
-            posting.workflow_of, posting.to_status = original.reference, made_by.from_status
-            posting.taken = f"-{original.amount}"
-        return posting
-
-    def close(self, posting: Posting, period: int) -> Posting:
-        """Fill *posting* with the closing of *period*."""
-        posting.close_period = period
+            posting.workflow_of, posting.to_status = original["reference"], made_by.from_status
+            posting.taken = f"-{amount}"
         return posting
 
     def reopen(self, posting: Posting, period: int, body: Mapping[str, Any]) -> Posting:
         """Fill *posting* with the reopening of *period*, dated within it."""
         kind = self._catalogue.kinds["period_reopening"]
-        self._fill(posting, kind, self._read_fields(kind.fields, body))
+        self._fill(posting, kind, self.read(kind.fields, body))
         if posting.period != period:
             raise invalid("date: must lie in the period that is opened again")
         posting.reopen_period = period
@@ -313,14 +273,10 @@ class Rules:
             posting.credits = [money_text(max(-satang, 0)) for _, satang in moved]
         return posting
 
-    def open_year(self, posting: Posting, year: int) -> Posting:
-        """Fill *posting* with the opening of the books of fiscal *year* (BE)."""
-        posting.open_year = year
-        return posting
-
-    def _read_fields(self, fields: Mapping[str, str], body: Mapping[str, Any]) -> dict[str, Any]:
+    def read(self, fields: Mapping[str, str], body: object) -> dict[str, Any]:
+        """Read a request body of exactly these *fields*; the body of none is empty."""
         if not isinstance(body, dict) or body.keys() != fields.keys():
-            raise invalid(f"the body has exactly the fields {', '.join(fields)}")
+            raise invalid(f"the body has exactly the fields {', '.join(fields) or '(none)'}")
         values: dict[str, Any] = {}
         for name, field_type in fields.items():
             reader = FIELD_READERS.get(field_type)
@@ -335,40 +291,27 @@ class Rules:
                 values[name] = self._read_lines(field_type, body[name])
         return values
 
-    def _read_lines(self, field_type: str, lines: object) -> list[GivenLine]:
+    def _read_lines(self, field_type: str, lines: object) -> list[Line]:
         if not isinstance(lines, list) or not 0 < len(lines) <= LINES_MAX:
             raise invalid(f"lines: a list of 1 to {LINES_MAX} lines")
-        if field_type == "revenue_lines":
-            return [self._revenue_line(line) for line in lines]
-        given = [self._voucher_line(line) for line in lines]
-        chart = self._catalogue.chart
-        moved = sum(g.debit_satang - g.credit_satang for g in given if chart[g.account].is_cash)
+        is_receipt, chart = field_type == "revenue_lines", self._catalogue.chart
+        given = [self._read_line(line, is_receipt=is_receipt) for line in lines]
+        moved = sum(debit - credit for account, debit, credit in given if chart[account].is_cash)
         if moved and not self._is_back_dated:
             raise invalid("lines: a voucher brings no money in or out; another paper does")
         return given
 
-    def _revenue_line(self, line: object) -> GivenLine:
-        if not isinstance(line, dict) or line.keys() != {"account", "amount"}:
-            raise invalid("lines: each has account and amount")
-        account = self._revenue.get(line["account"]) if isinstance(line["account"], str) else None
-        if account is None:
-            raise invalid(f"lines: {line['account']!r} is not a revenue account")
-        satang = _positive(line["amount"], "lines.amount")
-        return GivenLine(account=account, debit_satang=0, credit_satang=satang)
-
-    def _voucher_line(self, line: object) -> GivenLine:
-        if not isinstance(line, dict) or len(line) != 2 or "account" not in line:
-            raise invalid("lines: each has account and either debit or credit")
-        account = self._accounts.get(line["account"]) if isinstance(line["account"], str) else None
-        if account is None:
-            raise invalid(f"lines: {line['account']!r} is not in the chart of accounts")
-        if "debit" in line:
-            satang = _positive(line["debit"], "lines.debit")
-            return GivenLine(account=account, debit_satang=satang, credit_satang=0)
-        if "credit" in line:
-            satang = _positive(line["credit"], "lines.credit")
-            return GivenLine(account=account, debit_satang=0, credit_satang=satang)
-        raise invalid("lines: each has account and either debit or credit")
+    def _read_line(self, line: object, *, is_receipt: bool) -> Line:
+        sides = {"amount"} if is_receipt else {"debit", "credit"}
+        if not isinstance(line, dict) or len(line) != 2 or not line.keys() - sides == {"account"}:
+            raise invalid(f"lines: each has account and {' or '.join(sorted(sides))}")
+        account = self._chart.get(line["account"]) if isinstance(line["account"], str) else None
+        if account is None or (is_receipt and account.account_class != REVENUE_CLASS):
+            wanted = "a revenue account" if is_receipt else "in the chart of accounts"
+            raise invalid(f"lines: {line['account']!r} is not {wanted}")
+        (side,) = line.keys() & sides
+        satang = _positive(line[side], f"lines.{side}")
+        return account.account, satang if side == "debit" else 0, 0 if side == "debit" else satang
 
     def _fill(self, posting: Posting, kind: Kind, values: Mapping[str, Any]) -> Posting:
         day: date = values["date"]
@@ -392,12 +335,12 @@ class Rules:
     def _fill_lines(self, posting: Posting, kind: Kind, values: Mapping[str, Any]) -> None:
         if not kind.lines:
             return
-        given: list[GivenLine] = values.get("lines", [])
-        total = sum(line.credit_satang for line in given)
-        lines: list[tuple[int, int, int]] = []
+        given: list[Line] = values.get("lines", [])
+        total = sum(credit for _, _, credit in given)
+        lines: list[Line] = []
         for template in kind.lines:
             if template.account == "each":
-                lines += [(line.account, line.debit_satang, line.credit_satang) for line in given]
+                lines += given
                 continue
             satang = total if template.amount == "total" else values[template.amount]
             name = template.account
@@ -414,16 +357,10 @@ class Rules:
         posting.credits = [money_text(line[2]) for line in lines]
 
 
-def request_values(
-    *, amount: str, withholding_tax: str, budget_line: str | None, expense: int | None,
-    party: str | None, fiscal_year: int,
-) -> dict[str, Any]:  # fmt: skip
-    """Return what the document of a step takes over from its request."""
-    return {
-        "amount": satang_of(amount, "amount"),
-        "withholding_tax": satang_of(withholding_tax, "withholding_tax"),
-        "budget_line": budget_line, "expense": expense, "party": party, "fiscal_year": fiscal_year,
-    }  # fmt: skip
+def request_values(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the document of a step takes over from its *request*, money as satang."""
+    money = {name: satang_of(request[name], name) for name in ("amount", "withholding_tax")}
+    return {**request, **money}
 
 
 def _keep_year(posting: Posting, year: int) -> None:

@@ -14,12 +14,11 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-import orjson
 from aiohttp import web
 
 from reference_app.exports import CONTENT_TYPES, Exports
 from reference_app.problems import Problem
-from reference_app.routes.requests import json_response, number_of, unit_of
+from reference_app.routes.requests import chart_json, json_response, number_of, unit_of
 from reference_app.rules import fiscal_year, invalid
 
 if TYPE_CHECKING:
@@ -32,20 +31,11 @@ PART: Final = re.compile(r"\d{1,3}", re.ASCII)
 
 def routes(ledger: Ledger) -> Iterable[web.RouteDef]:
     """Return the routes of complete books; what is streamed has no answer without a body."""
-    chart = _chart(ledger)
+    chart = chart_json(ledger.catalogue)
     unit_books = partial(_unit_books, ledger, chart, Exports(ledger.settings))
     province_books = partial(_province_books, ledger, chart, asyncio.Semaphore(EXPORTS_MAX))
     yield web.get("/units/{unit}/books", unit_books, allow_head=False)
     yield web.get("/provinces/{province}/books", province_books, allow_head=False)
-
-
-def _parameters(ledger: Ledger, request: web.Request) -> tuple[int, list[int], list[int]]:
-    """Return fiscal year, cash accounts and the periods of that year."""
-    year_be = fiscal_year(request.query.get("fiscal_year"))
-    cash = sorted(code for code, entry in ledger.catalogue.chart.items() if entry.is_cash)
-    year = year_be - 543
-    periods = [(year - 1) * 100 + month for month in (10, 11, 12)]
-    return year_be, cash, periods + [year * 100 + month for month in range(1, 10)]
 
 
 def portions_of(sizes: Iterable[tuple[int, int]]) -> Iterator[list[int]]:
@@ -62,15 +52,6 @@ def portions_of(sizes: Iterable[tuple[int, int]]) -> Iterator[list[int]]:
         yield portion
 
 
-def _chart(ledger: Ledger) -> bytes:
-    return orjson.dumps(
-        [
-            {"account": str(a.account), "class": a.account_class, "is_cash": a.is_cash}
-            for a in ledger.catalogue.chart.values()
-        ]
-    )
-
-
 def _with_chart(text: str, chart: bytes) -> str:
     """Put the chart into the first object of *text*, which begins with `{`."""
     return '{"chart":' + chart.decode() + "," + text[1:]
@@ -82,13 +63,13 @@ async def _unit_books(
     session = ledger.tokens.session_of(request.headers.get("Authorization"))
     unit = unit_of(request)
     ledger.access.read(session, unit)
-    year_be, cash, periods = _parameters(ledger, request)
+    year_be = fiscal_year(request.query.get("fiscal_year"))
     form, part = request.query.get("format", "json"), request.query.get("part", "0")
     if form not in ("json", *CONTENT_TYPES) or not PART.fullmatch(part):
         raise invalid("format: json, csv or xlsx; part: a number, at most 999")
     if form != "json":
         return await exports.send(request, unit=unit, year=year_be, form=form, part=int(part))
-    text = await ledger.storage.text("books", [unit], year_be, cash, periods)
+    text = await ledger.storage.text("books", [unit], year_be, ledger.catalogue.cash)
     if text is None:
         raise Problem("not-found", "there are no books of this unit")
     return json_response(_with_chart(text, chart))
@@ -99,7 +80,7 @@ async def _province_books(
 ) -> web.StreamResponse:
     session = ledger.tokens.session_of(request.headers.get("Authorization"))
     units = ledger.access.province_books(session, number_of(request, "province"))
-    parameters = _parameters(ledger, request)
+    year_be = fiscal_year(request.query.get("fiscal_year"))
     if places.locked():
         raise Problem("shed", f"{EXPORTS_MAX} exports are in progress")
     response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
@@ -108,7 +89,7 @@ async def _province_books(
         sizes = await ledger.storage.rows("book_sizes", units)
         for portion in portions_of([(row["unit"], row["document_count"]) for row in sizes]):
             try:
-                rows = await ledger.storage.rows("books", portion, *parameters)
+                rows = await ledger.storage.rows("books", portion, year_be, ledger.catalogue.cash)
             except Problem:
                 if not response.prepared:
                     raise

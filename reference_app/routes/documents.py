@@ -14,7 +14,7 @@ from aiohttp import web
 from reference_app.kinds import Kind, Step
 from reference_app.problems import Problem
 from reference_app.routes.requests import number_of, posting_of, unit_of, write_response
-from reference_app.rules import Original, Posting, fiscal_year, period_of, request_values
+from reference_app.rules import Posting, fiscal_year, period_of, request_values
 
 if TYPE_CHECKING:
     from reference_app.app import Ledger
@@ -61,7 +61,7 @@ async def _step(
     step: Step, ledger: Ledger, request: web.Request, posting: Posting, body: Any
 ) -> Posting:
     document = number_of(request, "document")
-    values = ledger.rules.step_values(step, body)
+    values = ledger.rules.read(step.fields, body)
     if step.makes is not None:
         values = await _request_values(ledger, posting.unit, document, step) | values
     return ledger.rules.step(posting, step, document, values)
@@ -72,7 +72,7 @@ async def _request_values(ledger: Ledger, unit: int, document: int, step: Step) 
     rows = await ledger.storage.rows("request_to_pay", unit, document, step.of.name)
     if not rows:
         raise Problem("not-found", "the document does not exist in this unit")
-    return request_values(**rows[0])
+    return request_values(rows[0])
 
 
 async def _reverse(ledger: Ledger, request: web.Request, posting: Posting, body: Any) -> Posting:
@@ -80,12 +80,13 @@ async def _reverse(ledger: Ledger, request: web.Request, posting: Posting, body:
     rows = await ledger.storage.rows("document_to_reverse", posting.unit, document)
     if not rows:
         raise Problem("not-found", "the document does not exist in this unit")
-    return ledger.rules.reversal(posting, Original(document=document, **dict(rows[0])), body)
+    return ledger.rules.reversal(posting, document, rows[0], body)
 
 
 async def _close(ledger: Ledger, request: web.Request, posting: Posting, body: Any) -> Posting:
-    _refuse_body(body)
-    return ledger.rules.close(posting, period_of(request.match_info["period"]))
+    ledger.rules.read({}, body)
+    posting.close_period = period_of(request.match_info["period"])
+    return posting
 
 
 async def _reopen(ledger: Ledger, request: web.Request, posting: Posting, body: Any) -> Posting:
@@ -93,7 +94,7 @@ async def _reopen(ledger: Ledger, request: web.Request, posting: Posting, body: 
 
 
 async def _close_year(ledger: Ledger, request: web.Request, posting: Posting, body: Any) -> Posting:
-    _refuse_body(body)
+    ledger.rules.read({}, body)
     year = fiscal_year(request.match_info["year"])
     september = (year - 543) * 100 + 9
     balances = await ledger.storage.rows("balances", posting.unit, september)
@@ -101,10 +102,6 @@ async def _close_year(ledger: Ledger, request: web.Request, posting: Posting, bo
 
 
 async def _open_year(ledger: Ledger, request: web.Request, posting: Posting, body: Any) -> Posting:
-    _refuse_body(body)
-    return ledger.rules.open_year(posting, fiscal_year(request.match_info["year"]))
-
-
-def _refuse_body(body: object) -> None:
-    if body != {}:
-        raise Problem("invalid", "closing and opening have an empty body")
+    ledger.rules.read({}, body)
+    posting.open_year = fiscal_year(request.match_info["year"])
+    return posting

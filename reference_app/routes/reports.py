@@ -14,10 +14,9 @@ from uuid import UUID
 
 import orjson
 from aiohttp import web
-from aiohttp.typedefs import Handler
 
 from reference_app.problems import Problem
-from reference_app.routes.requests import counted_of, json_response, number_of, unit_of
+from reference_app.routes.requests import chart_json, counted_of, json_response, number_of, unit_of
 from reference_app.rules import day_of, fiscal_year, fiscal_year_of, invalid, period_of
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ DOCUMENT_MAX = 2**62
 
 def routes(ledger: Ledger) -> Iterable[web.RouteDef]:
     """Return the read routes, those first that people ask most (see `make_app`)."""
-    cash = sorted(code for code, entry in ledger.catalogue.chart.items() if entry.is_cash)
+    cash = ledger.catalogue.cash
     bank = [ledger.catalogue.channels["bank"]]
     kinds = {"opening", *ledger.catalogue.kinds}
     table: tuple[tuple[str, str, Arguments], ...] = (
@@ -42,7 +41,7 @@ def routes(ledger: Ledger) -> Iterable[web.RouteDef]:
         ("documents/{document}", "document", lambda r: (number_of(r, "document"),)),
         ("periods", "periods", lambda _: ()),
         ("payees", "payees", lambda r: (r.query.get("query", "")[:100],)),
-        ("reports/trial-balance", "trial_balance", lambda r: (_period(r),)),
+        ("reports/trial-balance", "trial_balance", _period),
         ("reports/receipts-payments", "receipts_payments", lambda r: (*_month(r), cash)),
         ("reports/budget-execution", "budget_execution", _budget_month),
         ("reports/daily-cash", "daily_cash", lambda r: _day(r, cash)),
@@ -50,13 +49,10 @@ def routes(ledger: Ledger) -> Iterable[web.RouteDef]:
         ("bank-orders", "bank_orders", lambda _: ()),
         ("audit-trail", "audit_trail", lambda _: ()),
         ("reports/bank-reconciliation", "bank_reconciliation", lambda r: _bank_month(r, bank)),
-        (
-            "reports/consolidated-trial-balance",
-            "consolidated_trial_balance",
-            lambda r: (_period(r),),
-        ),
+        ("reports/consolidated-trial-balance", "consolidated_trial_balance", _period),
     )
-    yield web.get("/units/{unit}/chart-of-accounts", _chart(ledger))
+    chart = b'{"accounts":' + chart_json(ledger.catalogue) + b"}"
+    yield web.get("/units/{unit}/chart-of-accounts", partial(_chart, ledger, chart))
     for path, query, arguments in table:
         yield web.get(f"/units/{{unit}}/{path}", partial(_read, ledger, query, arguments))
     yield web.get("/provinces/{province}/closing-status", partial(_closing_status, ledger))
@@ -75,38 +71,23 @@ async def _read(
     return json_response(text)
 
 
-def _chart(ledger: Ledger) -> Handler:
-    accounts = [
-        {
-            "account": str(entry.account),
-            "class": entry.account_class,
-            "is_cash": entry.is_cash,
-            "name_th": entry.name_th,
-            "name_en": entry.name_en,
-        }
-        for entry in ledger.catalogue.chart.values()
-    ]
-    content = orjson.dumps({"accounts": accounts})
-
-    async def chart(request: web.Request) -> web.StreamResponse:
-        session = ledger.tokens.session_of(request.headers.get("Authorization"))
-        ledger.access.read(session, unit_of(request))
-        return json_response(content)
-
-    return chart
+async def _chart(ledger: Ledger, content: bytes, request: web.Request) -> web.StreamResponse:
+    session = ledger.tokens.session_of(request.headers.get("Authorization"))
+    ledger.access.read(session, unit_of(request))
+    return json_response(content)
 
 
 async def _closing_status(ledger: Ledger, request: web.Request) -> web.StreamResponse:
     session = ledger.tokens.session_of(request.headers.get("Authorization"))
     province = number_of(request, "province")
     ledger.access.province_status(session, province)
-    return json_response(await ledger.storage.one("closing_status", province, _period(request)))
+    return json_response(await ledger.storage.one("closing_status", province, *_period(request)))
 
 
 async def _national_closing(ledger: Ledger, request: web.Request) -> web.StreamResponse:
     session = ledger.tokens.session_of(request.headers.get("Authorization"))
     ledger.access.national_status(session)
-    period = _period(request)
+    (period,) = _period(request)
     text = ledger.closing.of(period)
     if text is not None:
         return json_response(text)
@@ -131,12 +112,12 @@ def _key(request: web.Request) -> tuple[object, ...]:
         raise Problem("not-found", "not a UUID") from error
 
 
-def _period(request: web.Request) -> int:
-    return period_of(request.query.get("period"))
+def _period(request: web.Request) -> tuple[int]:
+    return (period_of(request.query.get("period")),)
 
 
 def _month(request: web.Request) -> tuple[int, date, date]:
-    period = _period(request)
+    (period,) = _period(request)
     year, month = divmod(period, 100)
     return period, date(year, month, 1), date(year, month, monthrange(year, month)[1])
 

@@ -13,6 +13,7 @@ from uuid import UUID
 import orjson
 from aiohttp import web
 
+from reference_app.kinds import Catalogue
 from reference_app.problems import Problem
 from reference_app.rules import Posting
 from reference_app.sessions import Session
@@ -73,6 +74,15 @@ async def posting_of(request: web.Request, session: Session, unit: int) -> tuple
     canonical = request.path.encode() + b"\n" + written
     payload_hash = "\\x" + blake2b(canonical, digest_size=16).hexdigest()
     return Posting(unit=unit, key=key, payload_hash=payload_hash, account=session.account), body
+
+
+def chart_json(catalogue: Catalogue) -> bytes:
+    """Return the chart of accounts as finished JSON."""
+    return orjson.dumps([
+        {"account": str(code), "class": a.account_class, "is_cash": a.is_cash,
+         "name_th": a.name_th, "name_en": a.name_en}
+        for code, a in catalogue.chart.items()
+    ])  # fmt: skip
 
 
 def json_response(text: str | bytes, status: int = 200) -> web.Response:
