@@ -55,3 +55,21 @@ def test_every_module_says_what_it_is_for() -> None:
     ]
 
     assert silent == []
+
+
+def test_the_way_through_the_ledger_names_every_file_and_takes_an_hour() -> None:
+    folder = ROOT / "reference_app"
+    core, around = (folder / "README.md").read_text("utf-8").split("Around it")
+    named = set(re.findall(r"`([\w/]+\.(?:py|sql|toml))`", core + around))
+    files = {
+        str(path.relative_to(folder))
+        for path in folder.rglob("*")
+        if path.suffix in (".py", ".sql", ".toml") and path.name != "__init__.py"
+    }
+    assert {name for name in files if not name.startswith("defects/")} <= named
+    assert {name for name in named if not (folder / name).exists()} == set()
+    lines = 0
+    for name in set(re.findall(r"`([\w/]+\.(?:py|sql|toml))`", core)) - {"kinds.toml"}:  # skimmed
+        text = (folder / name).read_text("utf-8")
+        lines += text.partition("\n-- From here on")[0].count("\n")
+    assert 2_000 < lines <= 60 * 50
