@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from reference_app.app import Ledger
 
 EXPORTS_MAX: Final = 2
-DOCUMENTS_PER_READ: Final = 20_000  # a quarter of a second; a city's year is four times that
+DOCUMENTS_PER_READ: Final = 20_000  # a city's year is four times that (facts/domain.md 4.3)
 PART: Final = re.compile(r"\d{1,3}", re.ASCII)
 
 
