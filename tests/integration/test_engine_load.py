@@ -237,8 +237,15 @@ def test_a_healthy_target_gets_exactly_the_plan(runs):
     assert run.status == 0
     assert run.finished["is_complete"] is True
     assert run.finished["dropped_sessions"] == 0
-    assert set(first["failure"].tolist()) <= {Failure.NONE, Failure.EXPECTED_REFUSAL}
     assert len(first) == run.plan.planned_requests
+    # A write that meets a door closed without a word is not sent again behind the person's back.
+    met_closed_door = first["failure"] == int(Failure.CONNECTION)
+    assert met_closed_door.sum() <= run.server.counts()["silent_close"]
+    kinds = [operation["kind"] for operation in run.samples[0]["operations"]]
+    met = {kinds[index] for index in first["operation"][met_closed_door].tolist()}
+    assert met <= {OperationKind.POST, OperationKind.PROBE}
+    failures = set(first["failure"][~met_closed_door].tolist())
+    assert failures <= {Failure.NONE, Failure.EXPECTED_REFUSAL}
 
 
 def test_requests_come_when_they_are_due(runs):

@@ -31,15 +31,15 @@ from harness.targets.workplace import make_workplace
 pytestmark = pytest.mark.slow
 
 # Half of a loop's turn burns, half sleeps: only `--idle` can see the second half. The turns are
-# long, since a sleeper that has woken and waits for a processor looks busy, once a turn.
+# long: once a turn, a sleeper that has woken waits for a processor, and that looks busy.
 PROGRAM = """
 import asyncio, time
 def burn():
-    end = time.perf_counter() + 0.02
+    end = time.perf_counter() + 0.2
     while time.perf_counter() < end:
         sum(range(50))
 def nap():
-    time.sleep(0.02)
+    time.sleep(0.2)
 async def main():
     print("ready", flush=True)
     while True:
