@@ -30,16 +30,16 @@ from harness.targets.workplace import make_workplace
 
 pytestmark = pytest.mark.slow
 
-# Half of a loop's turn burns, half sleeps: only `--idle` can see the second half. The turns are
-# long: once a turn, a sleeper that has woken waits for a processor, and that looks busy.
+# Half of a loop's turn burns, half sleeps: only `--idle` can see the second half. A recording lasts
+# one turn: it meets one sleeper that has woken and waits for a processor, which looks busy.
 PROGRAM = """
 import asyncio, time
 def burn():
-    end = time.perf_counter() + 0.2
+    end = time.perf_counter() + 1.0
     while time.perf_counter() < end:
         sum(range(50))
 def nap():
-    time.sleep(0.2)
+    time.sleep(1.0)
 async def main():
     print("ready", flush=True)
     while True:
