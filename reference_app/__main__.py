@@ -25,6 +25,7 @@ from aiohttp import web
 
 from reference_app.app import Ledger, build_ledger, make_app
 from reference_app.defects.catalogue import catalogue_text, install
+from reference_app.door import open_doors
 from reference_app.fill import fill
 from reference_app.problems import BadCatalogue, BadSettings
 from reference_app.settings import Settings, read_settings
@@ -95,22 +96,24 @@ async def _serve(settings: Settings) -> None:
         loop.add_signal_handler(signal_number, stop.set)
     ledger = await build_ledger(settings)
     await install(ledger, settings.defects)
-    runner = web.AppRunner(make_app(ledger), access_log=None, shutdown_timeout=settings.drain_s)
+    runner = web.AppRunner(make_app(ledger), shutdown_timeout=settings.drain_s)
     await runner.setup()
-    site = web.TCPSite(runner, settings.host, settings.port, reuse_port=True, backlog=BACKLOG)
-    await site.start()
-    port = runner.addresses[0][1]
+    assert runner.server is not None
+    listener = await open_doors(
+        ledger, runner.server, settings.host, settings.port, reuse_port=True, backlog=BACKLOG
+    )
+    port = listener.sockets[0].getsockname()[1]
     ready = {"url": f"http://{settings.host}:{port}", "worker": settings.worker_name}
     print(orjson.dumps(ready).decode(), flush=True)
     await stop.wait()
-    await _drain(ledger, site)
+    await _drain(ledger, listener)
     await runner.cleanup()
 
 
-async def _drain(ledger: Ledger, site: web.TCPSite) -> None:
+async def _drain(ledger: Ledger, listener: asyncio.Server) -> None:
     """Stop listening, tell kept connections to go, wait for what is in progress, with a limit."""
     ledger.is_draining = True
-    await site.stop()
+    listener.close()
     started_at = monotonic()
     while (spent_s := monotonic() - started_at) < ledger.settings.drain_s:
         if spent_s >= FAREWELL_S and not (ledger.admission.in_flight + ledger.sign_ins.in_flight):

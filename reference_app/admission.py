@@ -49,8 +49,7 @@ class Admission:
 
     def enter(self, unit: str | None) -> None:
         """Take a place, or raise the problem `shed` or `shed-unit`."""
-        stands = self._stands_from < inf and self._clock() >= self._stands_from
-        limit, share = self._narrow if stands else self._wide
+        limit, share = self._limits()
         if self.in_flight >= limit:
             raise Problem("shed", f"{self.in_flight} requests are in progress")
         if unit is not None:
@@ -61,6 +60,10 @@ class Admission:
         if self.in_flight > self._cleared_at and self._stands_from == inf:
             self._stands_from = self._clock() + self._standing_s
 
+    def is_full(self, coming: int) -> bool:
+        """Say whether there is no place, with *coming* let in already, entered or not."""
+        return max(self.in_flight, coming) >= self._limits()[0]
+
     def leave(self, unit: str | None) -> None:
         """Give the place back."""
         self.in_flight -= 1
@@ -70,3 +73,7 @@ class Admission:
             self._units[unit] -= 1
             if not self._units[unit]:
                 del self._units[unit]
+
+    def _limits(self) -> tuple[int, int]:
+        stands = self._stands_from < inf and self._clock() >= self._stands_from
+        return self._narrow if stands else self._wide

@@ -20,6 +20,7 @@ from aiohttp import web
 from harness.stand_ins import thaid
 from reference_app.app import Ledger, build_ledger, make_app
 from reference_app.defects.catalogue import install
+from reference_app.door import open_doors
 from reference_app.fill import fill
 from reference_app.settings import Settings
 
@@ -248,15 +249,16 @@ async def serving(country: Country, *, defects: str = "", **settings: Any) -> As
     """Serve a ledger inside the running loop and yield a client of it."""
     ledger = await build_ledger(replace(country.settings, **settings))
     await install(ledger, defects)
-    runner = web.AppRunner(make_app(ledger), access_log=None, shutdown_timeout=2.0)
+    runner = web.AppRunner(make_app(ledger), shutdown_timeout=2.0)
     await runner.setup()
+    assert runner.server is not None
+    listener = await open_doors(ledger, runner.server, "127.0.0.1", 0)
     try:
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
         async with aiohttp.ClientSession() as session:
             yield Client(session, url, country, ledger)
     finally:
+        listener.close()
         await runner.cleanup()
 
 

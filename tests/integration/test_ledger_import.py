@@ -547,7 +547,6 @@ async def test_whoever_reads_the_books_waits_for_files_that_get_on_and_not_for_t
     fresh: Country, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(imports, "CHUNK", 20)
-    monkeypatch.setattr(unsettled, "STANDSTILL_S", 0.5)
     monkeypatch.setattr(unsettled, "PAUSE_S", 0.05)
     key = uuid.uuid4()
     file = unsettled.Unsettled(SAO, (key.int >> 64, key.int & (1 << 64) - 1))
@@ -565,6 +564,7 @@ async def test_whoever_reads_the_books_waits_for_files_that_get_on_and_not_for_t
         await client.ledger.importer.stop()
         other = uuid.uuid4()
         await upload(client, csv_file([receipt("stuck")]), key=other)
+        monkeypatch.setattr(unsettled, "STANDSTILL_S", 0.5)
         file = unsettled.Unsettled(SAO, (other.int >> 64, other.int & (1 << 64) - 1))
         stuck = await asyncio.to_thread(wait, client.url)
 

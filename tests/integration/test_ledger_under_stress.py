@@ -91,6 +91,118 @@ async def test_what_is_shed_was_not_executed(country: Country) -> None:
     assert 'ledger_in_flight{worker="worker-1"} 2' in metrics.body
 
 
+def read_of(country: Country, unit: int = SAO) -> bytes:
+    token = country.tokens[person(unit, "clerk")]
+    return (
+        f"GET /units/{unit}/overview HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\r\n"
+    ).encode()
+
+
+def receipt_of(country: Country) -> bytes:
+    body = orjson.dumps(RECEIPT)
+    head = (
+        f"POST /units/{SAO}/receipts HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
+        f"Authorization: Bearer {country.tokens[person(SAO, 'clerk')]}\r\n"
+        f"Idempotency-Key: {uuid.uuid4()}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+@asynccontextmanager
+async def line_to(
+    client: Client,
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """Open a connection on which the test itself writes and reads HTTP."""
+    address = urlsplit(client.url)
+    reader, writer = await asyncio.open_connection(address.hostname, address.port)
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
+
+
+async def status_of(reader: asyncio.StreamReader) -> int:
+    """Read one answer and return its status."""
+    async with asyncio.timeout(LIMIT_S):
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = re.search(rb"(?i)content-length: (\d+)", head)
+        assert length is not None
+        await reader.readexactly(int(length[1]))
+    return int(head.split()[1])
+
+
+async def at_the_door(client: Client) -> int:
+    metrics = await client.get("/metrics")
+    found = re.search(r"^ledger_shed_at_the_door_total{[^}]*} (\d+)$", metrics.body, re.MULTILINE)
+    return int(found[1]) if found else 0
+
+
+async def test_a_full_worker_refuses_at_the_door_and_lets_in_again(country: Country) -> None:
+    async with (
+        serving(country, in_flight_max=1, lock_timeout_ms=3000) as client,
+        line_to(client) as (reader, writer),
+    ):
+        async with holding(country, hold_book(SAO)):
+            waiting = asyncio.create_task(client.receipt())
+            await until_in_flight(client, 1)
+            statuses = []
+            for request in (read_of(country), receipt_of(country), read_of(country, OTHER)):
+                writer.write(request)
+                statuses.append(await status_of(reader))
+            refused = await at_the_door(client)
+        posted = await waiting
+        writer.write(receipt_of(country))
+        then = await status_of(reader)
+        left = await at_the_door(client)
+
+    assert statuses == [503, 503, 503]
+    assert refused == left == 3
+    assert (posted.status, then) == (201, 201)
+
+
+async def test_what_is_not_plain_is_refused_behind_the_door_and_in_order(country: Country) -> None:
+    async with (
+        serving(country, in_flight_max=1, lock_timeout_ms=3000) as client,
+        line_to(client) as (first_reader, first_writer),
+        line_to(client) as (reader, writer),
+    ):
+        async with holding(country, hold_book(SAO)):
+            first_writer.write(receipt_of(country))
+            await until_in_flight(client, 1)
+            first_writer.write(read_of(country))  # behind a question that has no answer yet
+            request = receipt_of(country)
+            writer.write(request[:-5])
+            in_two_parts = await status_of(reader)
+            writer.write(request[-5:])
+            await asyncio.sleep(0.05)
+            writer.write(read_of(country) + read_of(country))
+            together = [await status_of(reader) for _ in range(2)]
+            writer.write(read_of(country))  # where a request ends here is in doubt now
+            after = await status_of(reader)
+            refused = await at_the_door(client)
+        in_order = [await status_of(first_reader) for _ in range(2)]
+
+    assert (in_two_parts, together, after) == (503, [503, 503], 503)
+    assert refused == 0
+    assert in_order == [201, 200]
+
+
+async def test_who_goes_away_leaves_the_door_as_it_was(country: Country) -> None:
+    async with serving(country, in_flight_max=1, lock_timeout_ms=3000) as client:
+        async with holding(country, hold_book(SAO)):
+            async with line_to(client) as (_, writer):
+                writer.write(receipt_of(country))
+                await until_in_flight(client, 1)
+            waiting = client.ledger.admission.in_flight
+        async with asyncio.timeout(LIMIT_S):
+            while client.ledger.admission.in_flight:  # noqa: ASYNC110 (no event to wait for)
+                await asyncio.sleep(0.005)
+        then = await client.receipt()
+
+    assert waiting == 1
+    assert then.status == 201
+
+
 async def test_one_unit_cannot_take_the_place_of_the_others(country: Country) -> None:
     async with serving(country, in_flight_per_unit_max=3, lock_timeout_ms=3000) as client:
         async with holding(country, hold_book(SAO)):
