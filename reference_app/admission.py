@@ -49,20 +49,25 @@ class Admission:
 
     def enter(self, unit: str | None) -> None:
         """Take a place, or raise the problem `shed` or `shed-unit`."""
-        limit, share = self._limits()
-        if self.in_flight >= limit:
-            raise Problem("shed", f"{self.in_flight} requests are in progress")
+        of_unit = 0 if unit is None else self._units.get(unit, 0)
+        code = self.refusal(self.in_flight, of_unit)
+        if code is not None:
+            count = self.in_flight if code == "shed" else of_unit
+            whose = "" if code == "shed" else "of this unit "
+            raise Problem(code, f"{count} requests {whose}are in progress")
         if unit is not None:
-            if self._units[unit] >= share:
-                raise Problem("shed-unit", f"{self._units[unit]} requests of this unit in progress")
             self._units[unit] += 1
         self.in_flight += 1
         if self.in_flight > self._cleared_at and self._stands_from == inf:
             self._stands_from = self._clock() + self._standing_s
 
-    def is_full(self, coming: int) -> bool:
-        """Say whether there is no place, with *coming* let in already, entered or not."""
-        return max(self.in_flight, coming) >= self._limits()[0]
+    def refusal(self, in_progress: int, of_unit: int) -> str | None:
+        """Say as what one more is refused with so many in progress, in all and of its unit."""
+        stands = self._stands_from < inf and self._clock() >= self._stands_from
+        limit, share = self._narrow if stands else self._wide
+        if in_progress >= limit:
+            return "shed"
+        return "shed-unit" if of_unit >= share else None
 
     def leave(self, unit: str | None) -> None:
         """Give the place back."""
@@ -73,7 +78,3 @@ class Admission:
             self._units[unit] -= 1
             if not self._units[unit]:
                 del self._units[unit]
-
-    def _limits(self) -> tuple[int, int]:
-        stands = self._stands_from < inf and self._clock() >= self._stands_from
-        return self._narrow if stands else self._wide

@@ -10,10 +10,11 @@ import's own, so that the same file never makes two documents of one.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from hashlib import blake2b
 from itertools import groupby, zip_longest
 from typing import Any, Final
@@ -22,12 +23,14 @@ from uuid import UUID, uuid5
 from reference_app.kinds import Catalogue, Kind
 from reference_app.problems import Problem
 from reference_app.rules import Posting, Rules
-from reference_app.sheet import FORMULA, Row, Unreadable
+from reference_app.sheet import Odd, Row, Unreadable
 
 PROBLEMS_SHOWN_MAX: Final = 200
 VALUE_SHOWN_MAX: Final = 80
 REFERENCE_LENGTH_MAX: Final = 50
 BE_TO_CE: Final = 543
+SHORT_BE_TO_CE: Final = 57  # from 1968, which Excel makes of "68", to 2025
+NONE: Final = "0.00"
 THAI_DIGITS: Final = str.maketrans("๐๑๒๓๔๕๖๗๘๙", "0123456789")
 MONTHS: Final = (
     ("ม.ค.", "มกราคม"), ("ก.พ.", "กุมภาพันธ์"), ("มี.ค.", "มีนาคม"), ("เม.ย.", "เมษายน"),
@@ -38,8 +41,12 @@ MONTH_NUMBER: Final = {
     word.replace(".", ""): m for m, words in enumerate(MONTHS, 1) for word in words
 }
 DAY_FIRST: Final = re.compile(r"(\d{1,2})[/.-](\d{1,2})[/.-](\d{4}|\d\d)")
-YEAR_FIRST: Final = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})")
-IN_WORDS: Final = re.compile(r"(\d{1,2})\s*([^\d\s]+?)\s*(?:พ\.?ศ\.?)?\s*(\d{4}|\d\d)")
+YEAR_FIRST: Final = re.compile(r"(\d{4})[-/](\d{1,2})[-/](\d{1,2})")
+IN_WORDS: Final = re.compile(r"(\d{1,2})[\s/-]*([^\d\s/-]+?)[\s/-]*(?:พ\.?ศ\.?)?\s*(\d{4}|\d\d)")
+MIDNIGHT: Final = re.compile(r"[ T]0?0:00(?::00(?:\.0+)?)?$")  # what programs write behind a day
+MONEY: Final = re.compile(r"(?:\d{1,13}|\d{1,3}(?:,\d{3}){1,4})(?:\.\d{1,2}0*)?", re.ASCII)
+MONEY_END: Final = 10**13  # as rules.MONEY
+SHORTENED: Final = re.compile(r"\d(?:\.\d+)?E\+\d+")  # a long number as Excel writes it into CSV
 SERIAL: Final = re.compile(r"\d{5,6}")
 SERIAL_ZERO: Final = date(1899, 12, 30)  # day 0 of Excel's 1900 calendar
 LINE_COLUMNS: Final = {
@@ -49,6 +56,24 @@ LINE_COLUMNS: Final = {
 # Why a row or a file is refused, in English and Thai.
 REASONS: Final = {
     "formula": ("a formula; paste the value", "เป็นสูตร กรุณาวางเป็นค่า"),
+    "error-value": ("an error value; correct it", "เป็นค่าผิดพลาด กรุณาแก้ไข"),
+    "not-text": (
+        "a number, date or logical value where a text belongs; format the column as text and"
+        " write it again",
+        "เป็นตัวเลข วันที่ หรือค่าตรรกะ กรุณากำหนดรูปแบบคอลัมน์เป็นข้อความแล้วพิมพ์ใหม่",
+    ),
+    "hidden": (
+        "something stands in a hidden row, column or sheet; show it, or delete it",
+        "มีข้อมูลในแถว คอลัมน์ หรือแผ่นงานที่ซ่อนอยู่ กรุณาเลิกซ่อนหรือลบออก",
+    ),
+    "too-far-right": (
+        "stands right of the 40th column; move or delete it",
+        "อยู่ถัดจากคอลัมน์ที่ 40 กรุณาย้ายหรือลบออก",
+    ),
+    "row-order": (
+        "rows or cells are not in their order; save the workbook again",
+        "ลำดับแถวหรือเซลล์ไม่ถูกต้อง กรุณาบันทึกไฟล์ใหม่",
+    ),
     "merged": ("merged cells; unmerge them", "มีเซลล์ที่ผสานกัน กรุณายกเลิกการผสาน"),
     "too-many-rows": ("more than 200,000 rows; divide the file", "เกิน 200,000 แถว กรุณาแบ่งไฟล์"),
     "zip-bomb": ("unpacks to far too much", "ขนาดเมื่อขยายแล้วใหญ่เกินไป"),
@@ -60,6 +85,10 @@ REASONS: Final = {
     "broken-csv": ("not a sound CSV file", "ไฟล์ CSV ไม่สมบูรณ์"),
     "encoding": ("neither UTF-8 nor cp874; save it as CSV UTF-8", "ไม่ใช่ UTF-8 หรือ cp874"),
     "too-much-work": ("takes more memory or time than is allowed", "ใช้หน่วยความจำหรือเวลาเกินกำหนด"),
+    "not-checkable": (
+        "the check failed; tell whoever runs the ledger",
+        "ตรวจไฟล์ไม่สำเร็จ กรุณาแจ้งผู้ดูแลระบบ",
+    ),
     "no-columns": (
         "the first row must name the columns reference, kind and date",
         "แถวแรกต้องเป็นชื่อคอลัมน์ และมีเลขที่เอกสาร ประเภท วันที่",
@@ -70,8 +99,15 @@ REASONS: Final = {
     "unknown-kind": ("no such kind of document", "ไม่รู้จักประเภทเอกสารนี้"),
     "not-a-day": ("not a day; write it like 15/6/2568", "ไม่ใช่วันที่ ให้เขียนเช่น 15/6/2568"),
     "year-slip": ("543 years off: BE and CE are confused", "ปีคลาดเคลื่อน 543 ปี (พ.ศ./ค.ศ.)"),
+    "short-year": (
+        "57 years off: a two-digit Buddhist year became 19xx; write all four digits",
+        "ปีคลาดเคลื่อน 57 ปี: ปี พ.ศ. สองหลักกลายเป็น ค.ศ. 19xx กรุณาเขียนปีสี่หลัก",
+    ),
     "other-year": ("not in the fiscal year of these books", "ไม่อยู่ในปีงบประมาณของบัญชีนี้"),
-    "not-money": ("not an amount with at most two decimals", "ไม่ใช่จำนวนเงินที่มีทศนิยมไม่เกินสองตำแหน่ง"),
+    "not-money": (
+        "not an amount like 1234.50 or 1,234.50: at most 13 digits and two decimals, no sign",
+        "ไม่ใช่จำนวนเงินเช่น 1234.50 หรือ 1,234.50: ไม่เกิน 13 หลัก ทศนิยมสองตำแหน่ง ไม่มีเครื่องหมาย",
+    ),
     "not-of-this-kind": ("has no place in this kind of document", "ไม่ใช้กับเอกสารประเภทนี้"),
     "differs": ("differs from the document's first row", "ไม่ตรงกับแถวแรกของเอกสาร"),
     "duplicate": ("the same document or row again in this file", "เอกสารหรือแถวซ้ำในไฟล์"),
@@ -80,6 +116,24 @@ REASONS: Final = {
     "period-closed": ("the month is closed", "ปิดบัญชีเดือนนี้แล้ว"),
     "no-budget-line": ("no such budget line in this unit", "ไม่มีรหัสงบประมาณนี้ในหน่วยงาน"),
     "budget-exceeded": ("more than is left of the budget line", "เกินงบประมาณคงเหลือ"),
+}  # fmt: skip
+
+
+# The rules speak English (rules.py); what they say of a sheet, in Thai.
+RULES_TH: Final = {
+    "must be more than zero": "ต้องมากกว่าศูนย์",
+    "money is text": "ต้องระบุจำนวนเงิน",
+    "printable characters": "ต้องเป็นข้อความ 1 ถึง 200 ตัวอักษร",
+    "a code like": "ต้องเป็นรหัส เช่น B01",
+    "there is no": "ไม่มีรหัสงบประมาณนี้",
+    "one of cash": "ต้องเป็น cash (เงินสด) หรือ bank (เงินฝากธนาคาร)",
+    "not a revenue account": "ไม่ใช่รหัสบัญชีรายได้",
+    "not in the chart": "ไม่มีรหัสบัญชีนี้ในผังบัญชี",
+    "each has account and": "แต่ละแถวต้องมีรหัสบัญชี และจำนวนเงินด้านเดียว",
+    "a list of 1 to": "เอกสารหนึ่งมีได้ 1 ถึง 200 แถว",
+    "is not credit": "ยอดเดบิตไม่เท่ากับยอดเครดิต",
+    "more than the amount": "มากกว่าจำนวนเงิน",
+    "another line than": "ต้องเป็นรหัสงบประมาณคนละรหัส",
 }  # fmt: skip
 
 
@@ -126,6 +180,8 @@ class Reading:
         self.problem_count += 1
         if len(self.problems) < PROBLEMS_SHOWN_MAX:
             en, th = REASONS[code]
+            said = next((thai for words, thai in RULES_TH.items() if words in detail), "")
+            th = f"{th}: {said}" if said else th
             shown = str(value)[:VALUE_SHOWN_MAX]
             self.problems.append(
                 {"sheet": sheet, "row": row, "column": column, "value": shown, "code": code,
@@ -148,7 +204,12 @@ class _Member:
 
     @property
     def reference(self) -> str:
-        return _text(self.cells.get("reference", ""))
+        """The office's number, the same however it is written: `๐๐๗` is 7."""
+        cell = self.cells.get("reference", "")
+        if isinstance(cell, float) and cell.is_integer():
+            cell = int(cell)
+        text = _written(cell)
+        return text.lstrip("0") or "0" if text.isascii() and text.isdigit() else text
 
 
 class BackDated:
@@ -157,12 +218,19 @@ class BackDated:
     def __init__(self, catalogue: Catalogue) -> None:
         self._rules = Rules(catalogue, is_back_dated=True)
         self._columns = {
-            word: name for name, thai in catalogue.columns.items() for word in (name, thai)
+            _written(word): name
+            for name, thai in catalogue.columns.items()
+            for word in (name, thai)
+        }
+        self._channels = {
+            _written(word): name
+            for name, account in catalogue.channels.items()
+            for word in (name, catalogue.chart[account].name_th)
         }
         self._kinds: dict[str, Kind] = {}
         for kind in catalogue.kinds.values():
             if kind.imported_as:
-                self._kinds |= {kind.name: kind, kind.imported_as: kind}
+                self._kinds |= {_written(word): kind for word in (kind.name, kind.imported_as)}
 
     def read(self, rows: Iterable[Row], target: Target) -> Reading:
         """Read a whole file; nothing of it may be used unless `problem_count` is 0."""
@@ -201,7 +269,7 @@ class BackDated:
 
     def _header(self, row: Row) -> list[str]:
         words = ["" if cell is None else str(cell) for cell in row.cells]
-        names = [self._columns.get(word.lower(), "") for word in words]
+        names = [self._columns.get(_written(word).lower(), "") for word in words]
         if not {"reference", "kind", "date"} <= set(names):
             raise Unreadable("no-columns", sheet=row.sheet, row=row.number)
         for place, (word, name) in enumerate(zip(words, names, strict=True)):
@@ -211,10 +279,14 @@ class BackDated:
 
     def _document(self, reference: str, members: Sequence[_Member], target: Target) -> Document:
         first = members[0]
+        _refuse_odd(members)
+        _text(first, "reference")
         if not 0 < len(reference) <= REFERENCE_LENGTH_MAX or not reference.isprintable():
             raise _Wrong("no-reference", first.row, "reference", reference)
+        if SHORTENED.fullmatch(reference):
+            raise _Wrong("not-text", first.row, "reference", reference)
         word = first.cells.get("kind", "")
-        kind = self._kinds.get(str(word))
+        kind = self._kinds.get(_written(word).lower())
         if kind is None:
             raise _Wrong("unknown-kind", first.row, "kind", word)
         lines = next((LINE_COLUMNS[t] for t in kind.fields.values() if t in LINE_COLUMNS), ())
@@ -223,6 +295,8 @@ class BackDated:
         for name, field_type in kind.fields.items():
             if field_type in LINE_COLUMNS:
                 body[name] = [_line(member, lines) for member in members]
+            elif field_type == "channel":
+                body[name] = self._channel(first, name)
             else:
                 body[name] = _value(first, name, field_type, target)
         posting = Posting(
@@ -234,10 +308,28 @@ class BackDated:
         try:
             self._rules.new_document(posting, kind, body)
         except Problem as problem:
-            column = problem.detail.partition(":")[0].rpartition(".")[2]
-            column = column if column in self._columns else ""
-            raise _Wrong("rule", first.row, column, "", problem.detail) from problem
+            raise self._place_of(problem.detail, members) from problem
         return Document(first.row.sheet, first.row.number, reference, _reserve(posting), posting)
+
+    def _channel(self, member: _Member, name: str) -> str:
+        word = _text(member, name)
+        return self._channels.get(_written(word).lower(), word)
+
+    def _place_of(self, detail: str, members: Sequence[_Member]) -> _Wrong:
+        """Say where in the sheet a rule was broken: `lines.2.debit: ...` is the second row."""
+        place = detail.partition(":")[0].split(".")
+        member = members[0]
+        if len(place) > 1 and place[1].isdigit() and place[0] == "lines":
+            member = members[min(int(place[1]), len(members)) - 1]
+        column = place[-1] if place[-1] in self._columns.values() else ""
+        return _Wrong("rule", member.row, column, member.cells.get(column, ""), detail)
+
+
+def _refuse_odd(members: Iterable[_Member]) -> None:
+    for member in members:
+        for column, cell in member.cells.items():
+            if isinstance(cell, Odd):
+                raise _Wrong(cell.code, member.row, column, cell)
 
 
 def _refuse_strays(members: Sequence[_Member], known: set[str], lines: Sequence[str]) -> None:
@@ -247,46 +339,65 @@ def _refuse_strays(members: Sequence[_Member], known: set[str], lines: Sequence[
         for column, cell in member.cells.items():
             if column not in known:
                 raise _Wrong("not-of-this-kind", member.row, column, cell)
-            if cell is FORMULA:
-                raise _Wrong("formula", member.row, column)
-            if place and column not in lines and cell != first.cells.get(column):
+            is_same = column in lines or column == "reference" or cell == first.cells.get(column)
+            if place and not is_same:
                 raise _Wrong("differs", member.row, column, cell)
         if place and (not lines or member.cells == members[place - 1].cells):
             raise _Wrong("duplicate", member.row, "reference", member.reference)
 
 
 def _line(member: _Member, columns: Sequence[str]) -> dict[str, str]:
-    return {
-        column: _text(cell) if column == "account" else _money(member, column)
+    line = {
+        column: _written(_text(member, column)) if column == "account" else _money(member, column)
         for column in columns
-        if (cell := member.cells.get(column)) is not None
+        if column in member.cells
     }
+    # Beside an amount, a zero on the other side is an empty cell.
+    if "debit" in line and "credit" in line and (line["debit"] == NONE) != (line["credit"] == NONE):
+        del line["debit" if line["debit"] == NONE else "credit"]
+    return line
 
 
 def _value(member: _Member, name: str, field_type: str, target: Target) -> str:
     if field_type == "date":
         return _day(member, name, target).isoformat()
     if field_type == "money_or_zero" and name not in member.cells:
-        return "0.00"
+        return NONE
     if field_type in ("money", "money_or_zero"):
         return _money(member, name)
-    return _text(member.cells.get(name, ""))
+    return _text(member, name)
 
 
-def _text(cell: Any) -> str:
-    """Read a cell as text; a code that Excel took for a number is still that code."""
-    return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)
+def _written(cell: object) -> str:
+    """Return a code or a word the same however its digits and letters are typed."""
+    return unicodedata.normalize("NFKC", str(cell)).translate(THAI_DIGITS)
+
+
+def _text(member: _Member, column: str) -> str:
+    """Read a cell as text; a code that Excel took for a whole number is still that code."""
+    cell = member.cells.get(column, "")
+    if isinstance(cell, str):
+        return cell
+    is_whole = isinstance(cell, int) or (isinstance(cell, float) and cell.is_integer())
+    if isinstance(cell, bool) or not is_whole:
+        raise _Wrong("not-text", member.row, column, cell)
+    return str(int(cell))
 
 
 def _money(member: _Member, column: str) -> str:
     cell = member.cells.get(column, "")
-    try:
-        amount = Decimal(str(cell).translate(THAI_DIGITS).replace(",", ""))
-        if amount.is_finite() and amount == (rounded := round(amount, 2)):
-            return str(rounded)
-    except InvalidOperation:
-        pass
-    raise _Wrong("not-money", member.row, column, cell)
+    amount: Decimal | None = None
+    if isinstance(cell, str):
+        text = _written(cell)
+        if MONEY.fullmatch(text):
+            amount = Decimal(text.replace(",", ""))
+    elif isinstance(cell, (int, float)) and not isinstance(cell, bool) and 0 <= cell < MONEY_END:
+        amount = Decimal(str(cell))
+        if amount != round(amount, 2):
+            amount = Decimal(f"{cell:.15g}")  # a sum in binary, as Excel shows it
+    if amount is None or amount >= MONEY_END or amount != round(amount, 2):
+        raise _Wrong("not-money", member.row, column, cell)
+    return f"{abs(amount):.2f}"
 
 
 def _day(member: _Member, column: str, target: Target) -> date:
@@ -298,8 +409,8 @@ def _day(member: _Member, column: str, target: Target) -> date:
     if target.holds(day):
         return day
     slips = (target.first_period // 100 - day.year, target.last_period // 100 - day.year)
-    is_slip = BE_TO_CE in map(abs, slips)
-    raise _Wrong("year-slip" if is_slip else "other-year", member.row, column, cell)
+    code = "year-slip" if BE_TO_CE in map(abs, slips) else "other-year"
+    raise _Wrong("short-year" if SHORT_BE_TO_CE in slips else code, member.row, column, cell)
 
 
 def read_day(cell: Any) -> date:
@@ -312,7 +423,9 @@ def read_day(cell: Any) -> date:
         return cell.date()
     if isinstance(cell, date):
         return cell
-    text = _text(cell).translate(THAI_DIGITS)
+    if isinstance(cell, float) and cell.is_integer():
+        cell = int(cell)
+    text = MIDNIGHT.sub("", str(cell).translate(THAI_DIGITS))
     if SERIAL.fullmatch(text):
         return SERIAL_ZERO + timedelta(days=int(text))
     if found := YEAR_FIRST.fullmatch(text):

@@ -48,7 +48,7 @@ CREATE TABLE ledger.bank_entry (
     unit int NOT NULL,
     entry text NOT NULL,
     date date NOT NULL,
-    amount numeric(18, 2) NOT NULL,
+    amount numeric(24, 2) NOT NULL,
     document bigint,
     description text NOT NULL,
     PRIMARY KEY (unit, entry)

@@ -2,8 +2,9 @@
 hostile file may take all memory and time that it is given, and because people wait on the worker.
 
 A line "UNIT IMPORT" on its input is a file to check; it answers "ok" when the database holds the
-result, "later" when it could not be settled now. It ends with its input, and is killed with
-whatever it was doing by the limits below. All that a check writes is one transaction.
+result, "later" when it could not be settled now, "failed" when it never will be. It ends with its
+input, and is killed with whatever it was doing by the limits below. All that a check writes is one
+transaction.
 
     python -m reference_app.check_import     with LEDGER_DATABASE_URL in the environment
 """
@@ -24,7 +25,7 @@ import orjson
 from reference_app.back_dated import BackDated, Document, Reading, Target
 from reference_app.kinds import read_catalogue
 from reference_app.sheet import rows_of
-from reference_app.storage import read_queries
+from reference_app.storage import CONTENT_CLASSES, read_queries
 
 MEMORY_BYTES_MAX: Final = 1536 * 1024 * 1024  # 200,000 rows need 480 MB (measured 2026-11)
 CPU_S_MAX: Final = 120  # for one file; 200,000 rows take 12 s, as a workbook 37 s
@@ -98,11 +99,16 @@ def main() -> int:
         unit, key = line.split()
         try:
             asyncio.run(check(database_url, reader, int(unit), UUID(key)))
+            answer = "ok"
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             print(f"check of an import: {error!r}", file=sys.stderr, flush=True)
-            print("later", flush=True)
-        else:
-            print("ok", flush=True)
+            is_of_content = (getattr(error, "sqlstate", None) or "")[:2] in CONTENT_CLASSES
+            answer = "failed" if is_of_content else "later"
+        try:
+            print(answer, flush=True)
+        except BrokenPipeError:  # the worker is gone
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            break
     return 0
 
 

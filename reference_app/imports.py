@@ -129,8 +129,9 @@ class Importer:
         await self._end_checker()
         if answer == "later":
             raise NotExecuted(f"the check of import {key} could not be written down")
-        en, th = REASONS["too-much-work"]
-        problem = {"sheet": "", "row": 0, "column": "", "value": "", "code": "too-much-work",
+        code = "not-checkable" if answer == "failed" else "too-much-work"
+        en, th = REASONS[code]
+        problem = {"sheet": "", "row": 0, "column": "", "value": "", "code": code,
                    "reason": en, "reason_th": th}  # fmt: skip
         problems = orjson.dumps([problem]).decode()
         await self._storage.work("refuse_import", unit, key, 0, 1, problems)

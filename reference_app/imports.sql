@@ -43,7 +43,7 @@ CREATE TABLE ledger.import_document (
     period int NOT NULL,
     budget_line text,
     to_line text,
-    need numeric(18, 2) NOT NULL,
+    need numeric(24, 2) NOT NULL,
     posting json NOT NULL,
     PRIMARY KEY (unit, import, place)
 );

@@ -21,9 +21,9 @@ SELECT json_build_object(
         ) AS c
     ),
     'budget', (
-        SELECT json_build_object('appropriated', coalesce(sum(appropriated), 0)::numeric(18, 2)::text,
-            'committed', coalesce(sum(committed), 0)::numeric(18, 2)::text,
-            'paid', coalesce(sum(paid), 0)::numeric(18, 2)::text)
+        SELECT json_build_object('appropriated', coalesce(sum(appropriated), 0)::numeric(24, 2)::text,
+            'committed', coalesce(sum(committed), 0)::numeric(24, 2)::text,
+            'paid', coalesce(sum(paid), 0)::numeric(24, 2)::text)
         FROM ledger.budget_line WHERE unit = $1
             AND fiscal_year = ledger.fiscal_year(ledger.next_period(b.closed_through))
     ),
@@ -134,9 +134,9 @@ WITH member AS (
     SELECT unit FROM ledger.unit WHERE unit = $1 OR parent = $1
 ), moved AS (
     SELECT b.unit, b.account,
-        coalesce(sum(b.debit - b.credit) FILTER (WHERE b.period < $2), 0)::numeric(18, 2) AS opening,
-        coalesce(sum(b.debit) FILTER (WHERE b.period = $2), 0)::numeric(18, 2) AS debit,
-        coalesce(sum(b.credit) FILTER (WHERE b.period = $2), 0)::numeric(18, 2) AS credit
+        coalesce(sum(b.debit - b.credit) FILTER (WHERE b.period < $2), 0)::numeric(24, 2) AS opening,
+        coalesce(sum(b.debit) FILTER (WHERE b.period = $2), 0)::numeric(24, 2) AS debit,
+        coalesce(sum(b.credit) FILTER (WHERE b.period = $2), 0)::numeric(24, 2) AS credit
     FROM member AS m JOIN ledger.balance AS b ON b.unit = m.unit
     WHERE b.period <= $2 GROUP BY b.unit, b.account
 )
@@ -148,8 +148,8 @@ SELECT json_build_object('unit', $1::int, 'period', ledger.period_text($2),
             FROM moved GROUP BY account) AS a),
     'units', (SELECT coalesce(json_agg(json_build_object('unit', u.unit, 'debit', u.debit::text,
         'credit', u.credit::text, 'is_closed', u.is_closed) ORDER BY u.unit), '[]')
-        FROM (SELECT m.unit, coalesce(sum(v.debit), 0)::numeric(18, 2) AS debit,
-            coalesce(sum(v.credit), 0)::numeric(18, 2) AS credit,
+        FROM (SELECT m.unit, coalesce(sum(v.debit), 0)::numeric(24, 2) AS debit,
+            coalesce(sum(v.credit), 0)::numeric(24, 2) AS credit,
             bool_and(b.closed_through >= $2) AS is_closed
             FROM member AS m JOIN ledger.book AS b ON b.unit = m.unit
             LEFT JOIN moved AS v ON v.unit = m.unit GROUP BY m.unit) AS u))::text
@@ -163,9 +163,9 @@ FROM (
     SELECT c.account,
         (coalesce((SELECT sum(debit - credit) FROM ledger.balance
             WHERE unit = $1 AND account = c.account AND period < $3), 0)
-            + coalesce(sum(m.debit - m.credit) FILTER (WHERE m.date < $2), 0))::numeric(18, 2) AS opening,
-        coalesce(sum(m.debit) FILTER (WHERE m.date = $2), 0)::numeric(18, 2) AS receipts,
-        coalesce(sum(m.credit) FILTER (WHERE m.date = $2), 0)::numeric(18, 2) AS payments
+            + coalesce(sum(m.debit - m.credit) FILTER (WHERE m.date < $2), 0))::numeric(24, 2) AS opening,
+        coalesce(sum(m.debit) FILTER (WHERE m.date = $2), 0)::numeric(24, 2) AS receipts,
+        coalesce(sum(m.credit) FILTER (WHERE m.date = $2), 0)::numeric(24, 2) AS payments
     FROM unnest($4::int[]) AS c (account)
     LEFT JOIN (
         SELECT l.account, l.debit, l.credit, d.date
@@ -180,20 +180,20 @@ FROM (
 SELECT json_build_object('unit', $1::int, 'period', ledger.period_text($2), 'accounts', coalesce(json_agg(json_build_object(
     'account', b.account::text, 'opening', b.opening::text, 'debit', b.debit::text, 'credit', b.credit::text,
     'closing', (b.opening + b.debit - b.credit)::text) ORDER BY b.account), '[]'),
-    'debit', coalesce(sum(b.debit), 0)::numeric(18, 2)::text, 'credit', coalesce(sum(b.credit), 0)::numeric(18, 2)::text)::text
+    'debit', coalesce(sum(b.debit), 0)::numeric(24, 2)::text, 'credit', coalesce(sum(b.credit), 0)::numeric(24, 2)::text)::text
 FROM (
     SELECT account,
-        coalesce(sum(debit - credit) FILTER (WHERE period < $2), 0)::numeric(18, 2) AS opening,
-        coalesce(sum(debit) FILTER (WHERE period = $2), 0)::numeric(18, 2) AS debit,
-        coalesce(sum(credit) FILTER (WHERE period = $2), 0)::numeric(18, 2) AS credit
+        coalesce(sum(debit - credit) FILTER (WHERE period < $2), 0)::numeric(24, 2) AS opening,
+        coalesce(sum(debit) FILTER (WHERE period = $2), 0)::numeric(24, 2) AS debit,
+        coalesce(sum(credit) FILTER (WHERE period = $2), 0)::numeric(24, 2) AS credit
     FROM ledger.balance WHERE unit = $1 AND period <= $2 GROUP BY account
 ) AS b
 
 -- name: receipts_payments
 -- Receipts and payments of a period by the account on the other side of the cash accounts.
 WITH cash AS (
-    SELECT coalesce(sum(debit - credit) FILTER (WHERE period < $2), 0)::numeric(18, 2) AS opening,
-        coalesce(sum(debit - credit), 0)::numeric(18, 2) AS closing
+    SELECT coalesce(sum(debit - credit) FILTER (WHERE period < $2), 0)::numeric(24, 2) AS opening,
+        coalesce(sum(debit - credit), 0)::numeric(24, 2) AS closing
     FROM ledger.balance WHERE unit = $1 AND period <= $2 AND account = ANY ($5)
 ), other AS (
     SELECT l.account, sum(l.credit) AS receipts, sum(l.debit) AS payments
@@ -216,7 +216,7 @@ FROM cash
 SELECT json_build_object('unit', $1::int, 'period', ledger.period_text($3), 'lines', coalesce(json_agg(json_build_object(
     'budget_line', b.budget_line, 'appropriated', b.appropriated::text, 'transferred', b.transferred::text,
     'committed', b.committed::text, 'paid', b.paid::text,
-    'paid_in_period', coalesce(p.amount, 0)::numeric(18, 2)::text,
+    'paid_in_period', coalesce(p.amount, 0)::numeric(24, 2)::text,
     'remaining', (b.appropriated + b.transferred - b.committed - b.paid)::text) ORDER BY b.budget_line), '[]'))::text
 FROM ledger.budget_line AS b
 LEFT JOIN (
@@ -474,14 +474,14 @@ WITH open AS MATERIALIZED (
         WHERE l.unit = $1 AND l.document = e.document AND l.account = ANY ($3) AND l.period <= $2)
 ), total AS MATERIALIZED (
     SELECT (SELECT coalesce(sum(debit - credit), 0) FROM ledger.balance
-            WHERE unit = $1 AND account = ANY ($3) AND period <= $2)::numeric(18, 2) AS book,
+            WHERE unit = $1 AND account = ANY ($3) AND period <= $2)::numeric(24, 2) AS book,
         ((SELECT coalesce(sum(l.debit - l.credit), 0)
             FROM ledger.document AS d JOIN ledger.line AS l ON l.unit = $1 AND l.document = d.document
             WHERE d.unit = $1 AND d.kind = 'opening' AND l.account = ANY ($3) AND l.period <= $2)
             + (SELECT coalesce(sum(amount), 0) FROM ledger.bank_entry
-            WHERE unit = $1 AND date <= $4))::numeric(18, 2) AS bank,
-        (SELECT coalesce(sum(amount), 0) FROM open)::numeric(18, 2) AS open,
-        (SELECT coalesce(sum(amount), 0) FROM foreign_entry)::numeric(18, 2) AS not_in_books
+            WHERE unit = $1 AND date <= $4))::numeric(24, 2) AS bank,
+        (SELECT coalesce(sum(amount), 0) FROM open)::numeric(24, 2) AS open,
+        (SELECT coalesce(sum(amount), 0) FROM foreign_entry)::numeric(24, 2) AS not_in_books
 ), listed AS MATERIALIZED (
     SELECT o.amount < 0 AS is_payment, json_build_object('count', count(*), 'total', sum(o.amount)::text,
         'items', json_agg(json_build_object('document', d.document, 'kind', d.kind, 'number', d.number,

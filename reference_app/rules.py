@@ -18,7 +18,7 @@ from uuid import UUID
 from reference_app.kinds import Catalogue, Kind, Step
 from reference_app.problems import Problem
 
-MONEY = re.compile(r"(\d{1,13})\.(\d\d)", re.ASCII)  # numeric(18,2) holds 16 digits; sums need room
+MONEY = re.compile(r"(\d{1,13})\.(\d\d)", re.ASCII)  # sums need room: numeric(24,2) holds 22
 PERIOD = re.compile(r"(2\d{3})-(0[1-9]|1[0-2])", re.ASCII)
 FISCAL_YEAR = re.compile(r"2[4-9]\d\d", re.ASCII)
 DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
@@ -295,22 +295,25 @@ class Rules:
         if not isinstance(lines, list) or not 0 < len(lines) <= LINES_MAX:
             raise invalid(f"lines: a list of 1 to {LINES_MAX} lines")
         is_receipt, chart = field_type == "revenue_lines", self._catalogue.chart
-        given = [self._read_line(line, is_receipt=is_receipt) for line in lines]
+        given = [
+            self._read_line(line, f"lines.{place}", is_receipt=is_receipt)
+            for place, line in enumerate(lines, start=1)
+        ]
         moved = sum(debit - credit for account, debit, credit in given if chart[account].is_cash)
         if moved and not self._is_back_dated:
             raise invalid("lines: a voucher brings no money in or out; another paper does")
         return given
 
-    def _read_line(self, line: object, *, is_receipt: bool) -> Line:
+    def _read_line(self, line: object, name: str, *, is_receipt: bool) -> Line:
         sides = {"amount"} if is_receipt else {"debit", "credit"}
         if not isinstance(line, dict) or len(line) != 2 or not line.keys() - sides == {"account"}:
-            raise invalid(f"lines: each has account and {' or '.join(sorted(sides))}")
+            raise invalid(f"{name}: each has account and {' or '.join(sorted(sides))}")
         account = self._chart.get(line["account"]) if isinstance(line["account"], str) else None
         if account is None or (is_receipt and account.account_class != REVENUE_CLASS):
             wanted = "a revenue account" if is_receipt else "in the chart of accounts"
-            raise invalid(f"lines: {line['account']!r} is not {wanted}")
+            raise invalid(f"{name}.account: {line['account']!r} is not {wanted}")
         (side,) = line.keys() & sides
-        satang = _positive(line[side], f"lines.{side}")
+        satang = _positive(line[side], f"{name}.{side}")
         return account.account, satang if side == "debit" else 0, 0 if side == "debit" else satang
 
     def _fill(self, posting: Posting, kind: Kind, values: Mapping[str, Any]) -> Posting:

@@ -19,7 +19,7 @@ CREATE TABLE ledger.unit (
     district text NOT NULL,
     name_th text NOT NULL,
     name_en text NOT NULL,
-    annual_budget numeric(18, 2) NOT NULL
+    annual_budget numeric(24, 2) NOT NULL
 );
 CREATE INDEX unit_of_province ON ledger.unit (province, unit);
 
@@ -68,10 +68,10 @@ CREATE TABLE ledger.budget_line (
     fiscal_year smallint NOT NULL,
     budget_line text NOT NULL,
     account int NOT NULL,
-    appropriated numeric(18, 2) NOT NULL,
-    transferred numeric(18, 2) NOT NULL DEFAULT 0,
-    committed numeric(18, 2) NOT NULL DEFAULT 0,
-    paid numeric(18, 2) NOT NULL DEFAULT 0,
+    appropriated numeric(24, 2) NOT NULL,
+    transferred numeric(24, 2) NOT NULL DEFAULT 0,
+    committed numeric(24, 2) NOT NULL DEFAULT 0,
+    paid numeric(24, 2) NOT NULL DEFAULT 0,
     PRIMARY KEY (unit, fiscal_year, budget_line),
     CONSTRAINT budget_never_negative
     CHECK (appropriated + transferred - committed - paid >= 0 AND committed >= 0)
@@ -89,9 +89,9 @@ CREATE TABLE ledger.document (
     date date NOT NULL,
     key uuid,
     prepared_by bigint NOT NULL,
-    gross numeric(18, 2) NOT NULL,
-    amount numeric(18, 2) NOT NULL,
-    withholding_tax numeric(18, 2) NOT NULL,
+    gross numeric(24, 2) NOT NULL,
+    amount numeric(24, 2) NOT NULL,
+    withholding_tax numeric(24, 2) NOT NULL,
     budget_line text,
     to_line text,
     party text,
@@ -113,8 +113,8 @@ CREATE TABLE ledger.line (
     position smallint NOT NULL,
     period int NOT NULL,
     account int NOT NULL,
-    debit numeric(18, 2) NOT NULL,
-    credit numeric(18, 2) NOT NULL,
+    debit numeric(24, 2) NOT NULL,
+    credit numeric(24, 2) NOT NULL,
     PRIMARY KEY (unit, document, position),
     CONSTRAINT one_side CHECK (debit >= 0 AND credit >= 0 AND (debit > 0) <> (credit > 0))
 );
@@ -125,8 +125,8 @@ CREATE TABLE ledger.balance (
     unit int NOT NULL,
     period int NOT NULL,
     account int NOT NULL,
-    debit numeric(18, 2) NOT NULL,
-    credit numeric(18, 2) NOT NULL,
+    debit numeric(24, 2) NOT NULL,
+    credit numeric(24, 2) NOT NULL,
     PRIMARY KEY (unit, period, account)
 ) WITH (fillfactor = 70);
 
@@ -136,7 +136,7 @@ CREATE TABLE ledger.workflow (
     document bigint NOT NULL,
     status text NOT NULL,
     is_open boolean NOT NULL,
-    open_amount numeric(18, 2) NOT NULL CHECK (open_amount >= 0),
+    open_amount numeric(24, 2) NOT NULL CHECK (open_amount >= 0),
     people bigint[] NOT NULL,
     PRIMARY KEY (unit, document),
     CONSTRAINT two_persons CHECK (
@@ -267,9 +267,9 @@ CREATE FUNCTION ledger.trail_text(
     amount numeric, withholding_tax numeric, budget_line text, to_line text,
     party text, note text, reference bigint, accounts int[], debits numeric[], credits numeric[]
 ) RETURNS text LANGUAGE sql STABLE
-RETURN ROW(key, account, payload_hash, answer, day, gross::numeric(18, 2), amount::numeric(18, 2),
-    withholding_tax::numeric(18, 2), budget_line, to_line, party, note, reference, accounts,
-    debits::numeric(18, 2)[], credits::numeric(18, 2)[])::text;
+RETURN ROW(key, account, payload_hash, answer, day, gross::numeric(24, 2), amount::numeric(24, 2),
+    withholding_tax::numeric(24, 2), budget_line, to_line, party, note, reference, accounts,
+    debits::numeric(24, 2)[], credits::numeric(24, 2)[])::text;
 
 CREATE FUNCTION ledger.link(before bytea, content text) RETURNS bytea LANGUAGE sql IMMUTABLE
 RETURN sha256(before || convert_to(content, 'UTF8'));

@@ -1,8 +1,8 @@
 """A file of back-dated books as rows of cells: CSV or XLSX in, nothing of accounting known.
 
 What cannot be trusted is refused as a whole, with the place: a zip bomb, an encrypted or broken
-workbook, merged cells, text in no known encoding, too many rows. Pure over the bytes; memory and
-time are limited by the process that reads (`check_import`).
+workbook, merged or hidden cells, text in no known encoding, too many rows. Pure over the bytes;
+memory and time are limited by the process that reads (`check_import`).
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO, StringIO
-from typing import Any, Final
+from typing import Any, Final, NoReturn
+from xml.parsers import expat
 from zipfile import BadZipFile, ZipFile
 
 ROWS_MAX: Final = 200_000  # the largest unit's six months are about 54,000 documents
@@ -21,21 +23,28 @@ CELL_LENGTH_MAX: Final = 1_000
 UNPACKED_BYTES_MAX: Final = 256 * 1024 * 1024  # 200,000 rows of 20 cells are about 100 MB of XML
 PARTS_MAX: Final = 1_000
 BLOCK: Final = 1024 * 1024
-TAG_LENGTH_MAX: Final = 512  # of a tag that two blocks share
+SHEET_ROWS_MAX: Final = 1_048_576  # of Excel
 DELIMITERS: Final = ",;\t"
-MERGED: Final = re.compile(rb'<(?:\w+:)?mergeCell\s[^>]*?ref="([A-Z]+)(\d+)[^"]*"')
-DOCTYPE: Final = re.compile(rb"<!(?:DOCTYPE|ENTITY)", re.IGNORECASE)
+DELIMITER_NAMED: Final = re.compile("sep=([,;\t])\r?\n")  # a first line that Excel understands
+PLACE: Final = re.compile(r"([A-Z]{1,3})([1-9]\d{0,6})")
+TRUE: Final = ("1", "true")
+# What stands in a value, in pieces, of a number and of the number of a shared text.
+VALUE_OF: Final = {"n": re.compile(r"[-+0-9.eE\s]*"), "s": re.compile(r"[0-9\s]*")}
+STRICT: Final = "http://purl.oclc.org/ooxml/spreadsheetml/main"
 OLD_EXCEL: Final = b"\xd0\xcf\x11\xe0"  # .xls, and every encrypted workbook
 UTF_16: Final = (b"\xff\xfe", b"\xfe\xff")
 THAI: Final = re.compile("[\u0e01-\u0e5b]")
 # A vowel sign or tone mark that stands on nothing: no Thai text, so not cp874.
 STRAY_MARK: Final = re.compile("(?<![\u0e01-\u0e4e])[\u0e31\u0e34-\u0e3a\u0e47-\u0e4e]")
+# What nobody sees and many programs leave behind; the rest of white space is a space.
+INVISIBLE: Final = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
+SPACE: Final = re.compile("[\t\r\n\u00a0\u2007\u202f]+")
 CONTROL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row with something in it; `cells` hold text, numbers, dates, `FORMULA` or None."""
+    """One row with something in it; `cells` hold text, numbers, dates, `Odd` ones or None."""
 
     sheet: str
     number: int  # as the office's program counts, from 1
@@ -50,12 +59,18 @@ class Unreadable(Exception):
         self.code, self.sheet, self.row, self.value = code, sheet, row, value
 
 
-class _Formula:
+@dataclass(frozen=True, slots=True)
+class Odd:
+    """What may stand in no cell; *code* is one of `back_dated.REASONS`."""
+
+    code: str
+    shown: str
+
     def __str__(self) -> str:
-        return "="
+        return self.shown
 
 
-FORMULA: Final = _Formula()
+FORMULA: Final = Odd("formula", "=")
 
 
 def rows_of(content: bytes) -> Iterator[Row]:
@@ -63,25 +78,31 @@ def rows_of(content: bytes) -> Iterator[Row]:
     if content[:4] == OLD_EXCEL:
         raise Unreadable("old-or-encrypted")
     reader = _xlsx_rows if content[:4] == b"PK\x03\x04" else _csv_rows
-    for count, row in enumerate(reader(content)):
-        if count >= ROWS_MAX + 1:  # and one that names the columns
-            raise Unreadable("too-many-rows", sheet=row.sheet, row=row.number)
+    count = 0
+    for row in reader(content):
         if any(cell is not None and cell != "" for cell in row.cells):
+            count += 1
+            if count > ROWS_MAX + 1:  # and one that names the columns
+                raise Unreadable("too-many-rows", sheet=row.sheet, row=row.number)
             yield row
 
 
 def _csv_rows(content: bytes) -> Iterator[Row]:
     text = _decoded(content)
+    named = DELIMITER_NAMED.match(text)
+    number = 0 if named is None else 1
     first_line = text[: text.find("\n") if "\n" in text else len(text)]
-    delimiter = max(DELIMITERS, key=first_line.count)
+    delimiter = max(DELIMITERS, key=first_line.count) if named is None else named[1]
+    lines = StringIO(text[named.end() :] if named else text, newline="")
     csv.field_size_limit(CELL_LENGTH_MAX)
-    reader = csv.reader(StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
-        for cells in reader:
+        # Rows are counted as a sheet shows them: a cell may hold several lines.
+        for cells in csv.reader(lines, delimiter=delimiter, strict=True):
+            number += 1
             shown = (FORMULA if cell.startswith("=") else _plain(cell) for cell in cells)
-            yield Row("", reader.line_num, tuple(shown))
+            yield Row("", number, tuple(shown))
     except csv.Error as error:
-        raise Unreadable("broken-csv", row=reader.line_num, value=str(error)) from error
+        raise Unreadable("broken-csv", row=number + 1, value=str(error)) from error
 
 
 def _decoded(content: bytes) -> str:
@@ -96,7 +117,10 @@ def _decoded(content: bytes) -> str:
         except UnicodeDecodeError as error:
             line = content.count(b"\n", 0, error.start) + 1
             raise Unreadable("encoding", row=line) from error
-        if THAI.search(text) is None or STRAY_MARK.search(text) is not None:
+        stray = STRAY_MARK.search(text)
+        if stray is not None:
+            raise Unreadable("encoding", row=text.count("\n", 0, stray.start()) + 1) from None
+        if THAI.search(text) is None:
             raise Unreadable("encoding") from None
     found = CONTROL.search(text)
     if found is not None:
@@ -112,7 +136,9 @@ def _xlsx_rows(content: bytes) -> Iterator[Row]:
             _refuse_dangerous(parts)
             book = load_workbook(BytesIO(content), read_only=True, keep_links=False)
             for sheet in book.worksheets:
-                _refuse_merged(parts, sheet)
+                _Layout(sheet.title, is_hidden=sheet.sheet_state != "visible").read(
+                    parts, sheet._worksheet_path
+                )
                 sheet.reset_dimensions()  # what the file says of its own size proves nothing
                 yield from _sheet_rows(sheet)
     except (Unreadable, MemoryError):
@@ -125,15 +151,24 @@ def _xlsx_rows(content: bytes) -> Iterator[Row]:
 
 def _sheet_rows(sheet: Any) -> Iterator[Row]:
     for number, cells in enumerate(sheet.iter_rows(max_col=COLUMNS_MAX), start=1):
-        values = (FORMULA if cell.data_type == "f" else cell.value for cell in cells)
-        yield Row(
-            sheet.title, number, tuple(_plain(v) if isinstance(v, str) else v for v in values)
-        )
+        yield Row(sheet.title, number, tuple(_shown(cell) for cell in cells))
+
+
+def _shown(cell: Any) -> Any:
+    if cell.data_type == "f":
+        return FORMULA
+    if cell.data_type == "e":
+        return Odd("error-value", str(cell.value))
+    return _plain(cell.value) if isinstance(cell.value, str) else cell.value
 
 
 def _plain(cell: str) -> str:
     """Read a text; behind an apostrophe, as in Excel, it is exactly what stands there."""
-    return cell[1:] if cell.startswith("'") else cell.strip()
+    if cell.startswith("'"):
+        return cell[1:]
+    if cell.isascii() and cell.isalnum():
+        return cell
+    return SPACE.sub(" ", INVISIBLE.sub("", cell)).strip()
 
 
 def _refuse_dangerous(parts: ZipFile) -> None:
@@ -141,21 +176,106 @@ def _refuse_dangerous(parts: ZipFile) -> None:
     # The zip module never unpacks more of a member than its entry says.
     if len(members) > PARTS_MAX or sum(m.file_size for m in members) > UNPACKED_BYTES_MAX:
         raise Unreadable("zip-bomb")
+    if len({member.filename for member in members}) < len(members):
+        raise Unreadable("broken-xlsx", value="a part is there twice")
     for member in members:
         if member.flag_bits & 1:
             raise Unreadable("old-or-encrypted")
-        with parts.open(member) as part:
-            if DOCTYPE.search(part.read(BLOCK)):
-                raise Unreadable("broken-xlsx", value="DOCTYPE")
+        if member.filename.lower().endswith((".xml", ".rels")):
+            parser = _parser()
+            with suppress(expat.ExpatError):  # whoever needs the part will say so
+                _feed(parser, parts, member.filename)
 
 
-def _refuse_merged(parts: ZipFile, sheet: Any) -> None:
-    """Find merged cells, which a workbook that is read as a stream does not tell of."""
-    tail = b""
-    with parts.open(sheet._worksheet_path) as part:
+def _parser() -> expat.XMLParserType:
+    """Return a parser that refuses what defines entities, in any encoding."""
+    parser = expat.ParserCreate(namespace_separator=" ")
+
+    def refuse(*_: object) -> None:
+        raise Unreadable("broken-xlsx", value="DOCTYPE")
+
+    parser.StartDoctypeDeclHandler = refuse
+    return parser
+
+
+def _feed(parser: expat.XMLParserType, parts: ZipFile, path: str) -> None:
+    with parts.open(path) as part:
         while block := part.read(BLOCK):
-            found = MERGED.search(tail + block)
-            if found is not None:
-                column, row = found[1].decode(), int(found[2])
-                raise Unreadable("merged", sheet=sheet.title, row=row, value=f"{column}{row}")
-            tail = block[-TAG_LENGTH_MAX:]
+            parser.Parse(block)
+        parser.Parse(b"", True)
+
+
+class _Layout:
+    """What a workbook that is read as a stream does not tell of, or reads over: merged and hidden
+    cells, cells out of their order or too far right.
+    """
+
+    def __init__(self, sheet: str, *, is_hidden: bool) -> None:
+        self._sheet = sheet
+        self._is_hidden_sheet = self._is_hidden_row = is_hidden
+        self._hidden_columns: list[tuple[int, int]] = []
+        self._row = self._column = 0
+        self._type = self._kind = ""
+
+    def read(self, parts: ZipFile, path: str) -> None:
+        """Read a sheet's part. Raises `Unreadable`."""
+        parser = _parser()
+        parser.StartElementHandler = self._start
+        parser.CharacterDataHandler = self._text
+        _feed(parser, parts, path)
+
+    def _refuse(self, code: str, value: str = "") -> NoReturn:
+        raise Unreadable(code, sheet=self._sheet, row=self._row, value=value)
+
+    def _start(self, name: str, attributes: dict[str, str]) -> None:
+        namespace, _, tag = name.rpartition(" ")
+        self._kind = ""
+        if tag == "c":
+            self._cell(attributes)
+        elif tag in ("v", "is", "f"):
+            self._content()
+            self._kind = tag
+        elif tag == "row":
+            self._row_begins(attributes)
+        elif tag == "col" and attributes.get("hidden") in TRUE:
+            self._hidden_columns.append((int(attributes["min"]), int(attributes["max"])))
+        elif tag == "mergeCell":
+            place = PLACE.match(attributes["ref"])
+            self._row = int(place[2]) if place else 0
+            self._refuse("merged", place[0] if place else "")
+        elif tag == "worksheet" and namespace == STRICT:
+            self._refuse("broken-xlsx", "Strict Open XML; save it as Excel Workbook")
+
+    def _row_begins(self, attributes: dict[str, str]) -> None:
+        number = int(attributes.get("r", self._row + 1))
+        if not self._row < number <= SHEET_ROWS_MAX:
+            self._row = number
+            self._refuse("row-order")
+        self._row, self._column = number, 0
+        self._is_hidden_row = self._is_hidden_sheet or attributes.get("hidden") in TRUE
+
+    def _cell(self, attributes: dict[str, str]) -> None:
+        column = self._column + 1
+        if "r" in attributes:
+            place = PLACE.fullmatch(attributes["r"])
+            if place is None or int(place[2]) != self._row:
+                self._refuse("row-order", attributes["r"])
+            column = 0
+            for letter in place[1]:
+                column = column * 26 + ord(letter) - 64
+        if column <= self._column:
+            self._refuse("row-order", attributes.get("r", ""))
+        self._column = column
+        self._type = attributes.get("t", "n")
+
+    def _content(self) -> None:
+        column = self._column
+        if self._is_hidden_row or any(low <= column <= high for low, high in self._hidden_columns):
+            self._refuse("hidden", f"column {column}")
+        if column > COLUMNS_MAX:
+            self._refuse("too-far-right", f"column {column}")
+
+    def _text(self, text: str) -> None:
+        pattern = VALUE_OF.get(self._type) if self._kind == "v" else None
+        if pattern is not None and not pattern.fullmatch(text):
+            self._refuse("broken-xlsx", text[:CELL_LENGTH_MAX])

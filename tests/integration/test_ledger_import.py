@@ -73,7 +73,7 @@ def csv_file(rows: Sequence[Cells], *, encoding: str = "utf-8", delimiter: str =
     return text.getvalue().encode(encoding)
 
 
-def xlsx_file(rows: Sequence[Cells], *, merged: str = "") -> bytes:
+def xlsx_file(rows: Sequence[Cells], *, merged: str = "", hidden: int = 0) -> bytes:
     book = openpyxl.Workbook()
     sheet = book.active
     assert sheet is not None
@@ -83,6 +83,8 @@ def xlsx_file(rows: Sequence[Cells], *, merged: str = "") -> bytes:
         sheet.append([row.get(column) for column in HEADER])
     if merged:
         sheet.merge_cells(merged)
+    if hidden:
+        sheet.row_dimensions[hidden].hidden = True
     content = BytesIO()
     book.save(content)
     return content.getvalue()
@@ -225,7 +227,8 @@ REFUSED_ROWS: list[tuple[str, list[Cells], str, str, int]] = [
     ("money with three decimals", [receipt("1", amount="10.005")], "not-money", "amount", 2),
     ("money in words", [receipt("1", amount="ร้อยบาท")], "not-money", "amount", 2),
     ("money without end", [receipt("1", amount="Infinity")], "not-money", "amount", 2),
-    ("negative money", [receipt("1", amount="-5.00")], "rule", "amount", 2),
+    ("negative money", [receipt("1", amount="-5.00")], "not-money", "amount", 2),
+    ("a decimal comma", [receipt("1", amount="100,25")], "not-money", "amount", 2),
     ("an unknown kind", [receipt("1", kind="ขนม")], "unknown-kind", "kind", 2),
     ("a payment by a step only", [receipt("1", kind="payment")], "unknown-kind", "kind", 2),
     ("no number", [receipt("")], "no-reference", "reference", 2),
@@ -233,7 +236,7 @@ REFUSED_ROWS: list[tuple[str, list[Cells], str, str, int]] = [
     ("a number twice", [receipt("1"), receipt("2"), receipt("1")], "duplicate", "reference", 4),
     ("a payment of two rows", [payment("1"), payment("1", amount="7")], "differs", "amount", 3),
     ("a stray column", [receipt("1", payee="ร้านค้า")], "not-of-this-kind", "payee", 2),
-    ("no such account", [receipt("1", account="9999999")], "rule", "", 2),
+    ("no such account", [receipt("1", account="9999999")], "rule", "account", 2),
     ("no such budget line", [payment("1", budget_line="B99")], "rule", "budget_line", 2),
     ("more than the budget", [payment("1", amount="60000000")], "budget-exceeded", "amount", 2),
     ("a voucher that does not balance", voucher("1")[:1], "rule", "", 2),
@@ -290,6 +293,7 @@ def hostile_files() -> Iterator[tuple[str, bytes, str]]:
     sound = csv_file([receipt("1")])
     yield "merged cells", xlsx_file([receipt("1"), receipt("2")], merged="A2:A3"), "merged"
     yield "a 543-year serial", xlsx_file([receipt("1", date=datetime(2568, 11, 15))]), "year-slip"
+    yield "a hidden row", xlsx_file([receipt("1"), receipt("2")], hidden=3), "hidden"
     yield "a formula in a workbook", xlsx_file([receipt("1", amount="=1+1")]), "formula"
     yield "a zip bomb", bomb(), "zip-bomb"
     yield "an entity bomb", entity_workbook(), "broken-xlsx"
@@ -374,6 +378,49 @@ async def test_a_repeated_upload_is_the_same_import(country: Country) -> None:
     assert count == 1
 
 
+async def test_a_file_that_comes_several_times_at_once_is_one_import(country: Country) -> None:
+    content = csv_file([receipt("at-once")])
+    async with serving(country) as client:
+        answers = await asyncio.gather(*(upload(client, content) for _ in range(4)))
+        await settled(client, answers[0])
+
+    assert {answer.status for answer in answers} == {202}
+    assert len({answer.headers["Location"] for answer in answers}) == 1
+
+
+async def test_no_sum_of_allowed_amounts_is_too_large_for_the_books(fresh: Country) -> None:
+    """What one row may hold, any number of rows may: else a file would stop half-way for ever."""
+    rows = [receipt(f"R{number}", amount="9999999999999.99") for number in range(2000)]
+    budget = {"kind": "budget_ordinance", "date": "15/11/2568", "budget_line": "B01",
+              "amount": "9999999999999.99", "description": "ก"}  # fmt: skip
+    rows += [{"reference": f"B{number}", **budget} for number in range(1200)]
+    async with serving(fresh) as client:
+        result = await imported(client, csv_file(rows))
+        balance = await client.get(
+            f"/units/{SAO}/reports/trial-balance?period=2025-11", person(SAO, "clerk")
+        )
+        seen = await client.get(f"/units/{SAO}/overview", person(SAO, "clerk"))
+        violations = await client.violations()
+
+    assert (result["state"], result["documents_posted"]) == ("done", 3200)
+    cash = next(a for a in balance.body["accounts"] if a["account"] == "1110101")
+    assert cash["debit"].startswith("19999999999999980")
+    assert seen.status == 200
+    assert violations == {}
+
+
+async def test_a_check_that_the_database_refuses_is_not_tried_for_ever(fresh: Country) -> None:
+    async with serving(fresh) as client:
+        await client.sql(
+            "ALTER TABLE ledger.import_document ADD CONSTRAINT none CHECK (reference <> 'odd')"
+        )
+        result = await imported(client, csv_file([receipt("odd")]))
+        then = await imported(client, csv_file([receipt("even")]))
+
+    assert [problem["code"] for problem in result["problems"]] == ["not-checkable"]
+    assert then["state"] == "done"
+
+
 async def test_uploads_are_for_the_director_of_the_unit_and_for_sound_forms(
     country: Country,
 ) -> None:
@@ -390,6 +437,17 @@ async def test_uploads_are_for_the_director_of_the_unit_and_for_sound_forms(
         empty = await upload(client, b"")
         json_body = await client.post(f"/units/{SAO}/imports", person(SAO, "director"), {"a": 1})
         large = await upload(client, b"x" * (33 * 1024 * 1024))
+        boundary = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.csv"\r\nX-A: '
+        async with client.session.post(
+            f"{client.url}/units/{SAO}/imports",
+            data=boundary + b"a" * 100_000 + b"\r\n\r\nx\r\n--x--\r\n",
+            headers={
+                "Authorization": f"Bearer {client.country.tokens[person(SAO, 'director')]}",
+                "Idempotency-Key": str(uuid.uuid4()),
+                "Content-Type": "multipart/form-data; boundary=x",
+            },
+        ) as response:
+            long_header = response.status
         unknown = await client.get(f"/units/{SAO}/imports/{uuid.uuid4()}", person(SAO, "clerk"))
         outside = await client.get(f"/units/{SAO}/imports/{uuid.uuid4()}", person(OTHER, "clerk"))
 
@@ -400,6 +458,7 @@ async def test_uploads_are_for_the_director_of_the_unit_and_for_sound_forms(
         (422, "invalid")
     }
     assert (large.status, large.code) == (413, "too-large")
+    assert long_header == 422
     assert unknown.status == 404
     assert outside.status == 403
 

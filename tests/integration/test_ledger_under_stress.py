@@ -10,7 +10,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -185,6 +185,88 @@ async def test_what_is_not_plain_is_refused_behind_the_door_and_in_order(country
     assert (in_two_parts, together, after) == (503, [503, 503], 503)
     assert refused == 0
     assert in_order == [201, 200]
+
+
+@pytest.mark.parametrize("tail", [b"\r\n", b"G"])
+async def test_a_place_is_given_back_whatever_follows_a_request(
+    country: Country, tail: bytes
+) -> None:
+    async with (
+        serving(country, in_flight_max=1, lock_timeout_ms=3000) as client,
+        line_to(client) as (reader, writer),
+    ):
+        async with holding(country, hold_book(SAO)):
+            writer.write(receipt_of(country))
+            await until_in_flight(client, 1)
+            writer.write(tail)
+            await asyncio.sleep(0.05)
+        first = await status_of(reader)
+        async with line_to(client) as (other_reader, other_writer):
+            other_writer.write(read_of(country, OTHER))
+            then = await status_of(other_reader)
+
+    assert (first, then) == (201, 200)
+
+
+async def test_who_reads_slowly_holds_no_place(
+    country: Country, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving(country, in_flight_max=1) as client, line_to(client) as (_, writer):
+        text = client.ledger.storage.text
+
+        async def much(*_: object) -> str:
+            return '"' + "x" * 20_000_000 + '"'
+
+        monkeypatch.setattr(client.ledger.storage, "text", much)
+        writer.write(read_of(country))  # and reads nothing of it
+        async with asyncio.timeout(LIMIT_S):
+            while not client.ledger.metrics.requests:  # noqa: ASYNC110 (no event to wait for)
+                await asyncio.sleep(0.005)
+        monkeypatch.setattr(client.ledger.storage, "text", text)
+        async with line_to(client) as (reader, other_writer):
+            other_writer.write(read_of(country, OTHER))
+            then = await status_of(reader)
+
+    assert then == 200
+
+
+async def test_a_unit_beyond_its_share_closes_no_door_to_others(country: Country) -> None:
+    limits = {"in_flight_max": 3, "in_flight_per_unit_max": 2, "lock_timeout_ms": 3000}
+    async with serving(country, **limits) as client:
+        async with holding(country, hold_book(SAO)):
+            waiting = [asyncio.create_task(client.receipt()) for _ in range(2)]
+            await until_in_flight(client, 2)
+            async with line_to(client) as (reader, writer):
+                statuses = []
+                for unit in (SAO, OTHER, SAO):
+                    writer.write(read_of(country, unit))
+                    statuses.append(await status_of(reader))
+            refused = await at_the_door(client)
+        posted = [await task for task in waiting]
+
+    assert statuses == [429, 200, 429]
+    assert refused == 2
+    assert {answer.status for answer in posted} == {201}
+
+
+async def test_nothing_is_said_behind_an_answer_that_ends_the_connection(country: Country) -> None:
+    answers = []
+    async with serving(country, in_flight_max=0) as client:
+        for number in range(100):
+            async with line_to(client) as (reader, writer):
+                answer = b""
+                writer.write(b"GET /me HTTP/1.1\r\nX: y\r\n\r\n")
+                for _ in range(number % 12):
+                    await asyncio.sleep(0)
+                with suppress(ConnectionResetError):
+                    writer.write(read_of(country))
+                    async with asyncio.timeout(LIMIT_S):
+                        while some := await reader.read(4096):
+                            answer += some
+            answers.append(re.findall(rb"HTTP/1\.\d (\d+)", answer))
+
+    assert [b"400"] in answers
+    assert [answer for answer in answers if answer not in ([], [b"400"])] == []
 
 
 async def test_who_goes_away_leaves_the_door_as_it_was(country: Country) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import MagicMock
@@ -56,16 +57,18 @@ REQUESTS = st.tuples(
 
 
 class Reading:
-    """What aiohttp takes *data* for."""
+    """What aiohttp takes *data* for; `HttpProcessingError` when it answers 400 and closes."""
 
     def __init__(self, data: bytes) -> None:
         loop = asyncio.new_event_loop()
         try:
             parser = HttpRequestParser(MagicMock(_reading_paused=False), loop, 2**16)
-            self.messages, self.is_upgraded, self.tail = parser.feed_data(data)
+            self.messages, self.is_upgraded, _ = parser.feed_data(data)
             # A next message shows that nothing of this one is missing.
-            more, *_ = parser.feed_data(READ)
-            self.is_whole = len(more) == 1 and more[0][0].path == "/units/1100002/overview"
+            self.is_whole = False
+            with suppress(HttpProcessingError):
+                more, *_ = parser.feed_data(READ)
+                self.is_whole = len(more) == 1 and more[0][0].path == "/units/1100002/overview"
         finally:
             loop.close()
 
@@ -76,7 +79,7 @@ class Reading:
 @example(WRITE)
 @example(READ.replace(b"Host: x", b"Connection: keep-alive"))
 def test_what_is_plain_is_the_same_one_request_to_aiohttp(data: bytes) -> None:
-    size, is_of_unit = plain_bytes(data)
+    size, unit = plain_bytes(data)
 
     if not 0 < size <= len(data):
         return
@@ -85,34 +88,38 @@ def test_what_is_plain_is_the_same_one_request_to_aiohttp(data: bytes) -> None:
     except HttpProcessingError:
         return  # aiohttp answers 400 and closes: nothing comes after it
     ((message, _body),) = reading.messages
+    assert not message.should_close
     assert reading.is_whole
     assert not reading.is_upgraded
-    assert not message.should_close
     assert not message.chunked
     assert message.method in ("GET", "POST")
-    assert bool(re.match("/units/.", message.path)) is is_of_unit
+    named = re.match("/units/0*([^/? ]+)", message.path)
+    assert (named and named[1].encode()) == unit
 
 
 @pytest.mark.parametrize(
     ("data", "found"),
     [
-        (READ, (len(READ), True)),
-        (WRITE, (len(WRITE), True)),
-        (WRITE[:-1], (len(WRITE), True)),
-        (WRITE + READ, (len(WRITE), True)),
-        (READ.replace(b"/units/1100002/overview", b"/auth/login"), (len(READ) - 12, False)),
-        (READ[:-1], (0, False)),
-        (b"", (0, False)),
-        (READ.replace(b"GET", b"HEAD"), (0, False)),
-        (READ.replace(b"1.1", b"1.0"), (0, False)),
-        (READ.replace(b"Host: x", b"Connection: close"), (0, False)),
-        (READ.replace(b"Host: x", b"Expect: 100-continue"), (0, False)),
-        (READ.replace(b"Host: x", b"TRANSFER-encoding: chunked"), (0, False)),
-        (WRITE.replace(b"Host: x", b"Content-Length: 2"), (0, False)),
-        (WRITE.replace(b": 2", b": 2 "), (0, False)),
+        (READ, (len(READ), b"1100002")),
+        (WRITE, (len(WRITE), b"1100002")),
+        (WRITE[:-1], (len(WRITE), b"1100002")),
+        (WRITE + READ, (len(WRITE), b"1100002")),
+        (READ.replace(b"/units/1100002/overview", b"/auth/login"), (len(READ) - 12, None)),
+        (READ[:-1], (0, None)),
+        (b"", (0, None)),
+        (READ.replace(b"GET", b"HEAD"), (0, None)),
+        (READ.replace(b"1.1", b"1.0"), (0, None)),
+        (READ.replace(b"Host: x", b"Connection: close"), (0, None)),
+        (READ.replace(b"Host: x", b"Proxy-Connection: close"), (0, None)),
+        (READ.replace(b"/1100002/", b"//"), (len(READ) - 7, None)),
+        (READ.replace(b"/1100002", b"/001100002"), (len(READ) + 2, b"1100002")),
+        (READ.replace(b"Host: x", b"Expect: 100-continue"), (0, None)),
+        (READ.replace(b"Host: x", b"TRANSFER-encoding: chunked"), (0, None)),
+        (WRITE.replace(b"Host: x", b"Content-Length: 2"), (0, None)),
+        (WRITE.replace(b": 2", b": 2 "), (0, None)),
     ],
 )
-def test_a_plain_request_is_told_from_others(data: bytes, found: tuple[int, bool]) -> None:
+def test_a_plain_request_is_told_from_others(data: bytes, found: tuple[int, bytes | None]) -> None:
     assert plain_bytes(data) == found
 
 
@@ -131,25 +138,37 @@ class Wire(asyncio.Transport):
         return self.unread
 
 
-def doorway(*, in_flight_max: int, is_draining: bool = False) -> Doorway:
+def doorway(
+    *, in_flight_max: int, per_unit_max: int = 9, is_draining: bool = False, name: str = "worker-7"
+) -> Doorway:
     ledger: Any = SimpleNamespace(
-        admission=Admission(in_flight_max=in_flight_max, per_unit_max=in_flight_max),
-        metrics=Metrics("worker-7"),
-        settings=SimpleNamespace(worker_name="worker-7"),
+        admission=Admission(in_flight_max=in_flight_max, per_unit_max=per_unit_max),
+        metrics=Metrics(name),
+        settings=SimpleNamespace(worker_name=name),
         is_draining=is_draining,
     )
     return Doorway(ledger)
 
 
-def test_a_full_worker_says_that_nothing_was_done() -> None:
+@pytest.mark.parametrize(
+    ("entrance", "status", "title"),
+    [
+        (doorway(in_flight_max=0), b"503 Service Unavailable", b"Too busy; nothing was executed"),
+        (doorway(in_flight_max=1, per_unit_max=0), b"429 Too Many Requests", b"This unit sends"),
+    ],
+)
+def test_a_refusal_says_that_nothing_was_done(
+    entrance: Doorway, status: bytes, title: bytes
+) -> None:
     wire = Wire()
 
-    assert doorway(in_flight_max=0).has_refused(wire)
+    assert entrance.has_refused(b"7", wire)
     head, _, body = wire.written.partition(b"\r\n\r\n")
-    assert head.startswith(b"HTTP/1.1 503 ")
+    assert head.startswith(b"HTTP/1.1 " + status + b"\r\n")
     assert b"\r\nRetry-After: 1\r\n" in head
     assert b"\r\nServer-Worker: worker-7" in head
     assert b'"code":"shed"' in body
+    assert title in body
     assert f"Content-Length: {len(body)}\r\n".encode() in head
 
 
@@ -163,13 +182,27 @@ def test_a_full_worker_says_that_nothing_was_done() -> None:
     ],
 )
 def test_the_door_leaves_the_rest_to_the_gate(entrance: Doorway, wire: Wire | None) -> None:
-    assert not entrance.has_refused(wire)
+    assert not entrance.has_refused(b"7", wire)
     assert wire is None or wire.written == b""
 
 
-def test_who_was_let_in_counts_before_it_is_at_work() -> None:
-    entrance = doorway(in_flight_max=2)
+def test_who_was_let_in_counts_before_it_is_at_work_in_all_and_of_its_unit() -> None:
+    entrance = doorway(in_flight_max=3, per_unit_max=2)
+    answers = []
+    for unit in (b"7", b"7", b"7", b"8", b"9"):
+        wire = Wire()
+        if not entrance.has_refused(unit, wire):
+            entrance.enter(unit)
+        answers.append(wire.written[9:12])
+    for unit in (b"7", b"7", b"8"):
+        entrance.leave(unit)
 
-    entrance.in_progress = 2
+    assert answers == [b"", b"", b"429", b"", b"503"]
+    assert (entrance.in_progress, dict(entrance.units)) == (0, {})
 
-    assert entrance.has_refused(Wire())
+
+def test_a_worker_may_have_any_name() -> None:
+    wire = Wire()
+
+    assert doorway(in_flight_max=0, name="ผู้ช่วย").has_refused(b"7", wire)
+    assert "Server-Worker: ผู้ช่วย\r\n".encode() in wire.written

@@ -1,0 +1,307 @@
+"""What a human reads in a sheet is what is posted, or the file is refused with the place."""
+
+from __future__ import annotations
+
+import uuid
+import zipfile
+from collections.abc import Sequence
+from datetime import date, datetime
+from io import BytesIO
+from typing import Any
+
+import openpyxl
+import pytest
+
+from reference_app.back_dated import REASONS, BackDated, Reading, Target, read_day
+from reference_app.kinds import read_catalogue
+from reference_app.sheet import Unreadable, rows_of
+
+HEADER = ("reference", "kind", "date", "channel", "payer", "amount", "account")
+SOUND: tuple[Any, ...] = ("7", "receipt", "15/11/2568", "cash", "ก", "100.25", "4110101")
+TARGET = Target(
+    unit=1, key=uuid.UUID(int=1), account=1, first_period=202510, last_period=202609
+)  # fmt: skip
+READER = BackDated(read_catalogue())
+MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+
+
+def read(content: bytes) -> Reading:
+    return READER.read(rows_of(content), TARGET)
+
+
+def csv_file(
+    *rows: Sequence[object], delimiter: str = ",", header: Sequence[str] = HEADER
+) -> bytes:
+    lines = [header, *rows]
+    return "\n".join(delimiter.join(map(str, line)) for line in lines).encode()
+
+
+def changed(**changes: object) -> list[object]:
+    return list((dict(zip(HEADER, SOUND, strict=True)) | changes).values())
+
+
+def workbook(*rows: Sequence[object], **of_sheet: object) -> bytes:
+    book = openpyxl.Workbook()
+    sheet = book.worksheets[0]
+    sheet.append(HEADER)
+    for row in rows:
+        sheet.append(row)
+    for name, value in of_sheet.items():
+        setattr(sheet, name, value)
+    if "sheet_state" in of_sheet:
+        book.create_sheet("seen").append(HEADER)
+        book.worksheets[1].append(SOUND)
+    content = BytesIO()
+    book.save(content)
+    return content.getvalue()
+
+
+def with_parts(changes: dict[str, str | bytes]) -> bytes:
+    """Return a sound workbook of one document with some of its parts exchanged."""
+    content = BytesIO()
+    with (
+        zipfile.ZipFile(BytesIO(workbook(SOUND))) as old,
+        zipfile.ZipFile(content, "w") as new,
+    ):
+        for part in old.namelist():
+            new.writestr(part, changes.get(part, old.read(part)))
+    return content.getvalue()
+
+
+def text_cell(place: str, text: object) -> str:
+    return f'<c r="{place}" t="inlineStr"><is><t>{text}</t></is></c>'
+
+
+def row_xml(number: int, cells: Sequence[object], attributes: str = "") -> str:
+    inner = "".join(text_cell(f"{chr(65 + n)}{number}", cell) for n, cell in enumerate(cells))
+    return f'<row r="{number}"{attributes}>{inner}</row>'
+
+
+def sheet_xml(*rows: str, before: str = "", after: str = "", head: str = "") -> bytes:
+    data = f"{before}<sheetData>{row_xml(1, HEADER)}{''.join(rows)}</sheetData>{after}"
+    return with_parts(
+        {"xl/worksheets/sheet1.xml": f'{head}<worksheet xmlns="{MAIN}">{data}</worksheet>'}
+    )
+
+
+def codes(reading: Reading) -> list[tuple[object, ...]]:
+    return [(p["code"], p["column"], p["row"]) for p in reading.problems]
+
+
+@pytest.mark.parametrize(
+    ("cell", "gross"),
+    [
+        ("1234.5", "1234.50"), ("1,234.50", "1234.50"), ("1,234,567", "1234567.00"),
+        ("๑,๒๓๔.๕๐", "1234.50"), ("１２.５", "12.50"), ("0012.500", "12.50"), (" 12 ", "12.00"),
+        ("9999999999999.99", "9999999999999.99"), ("12\u00a0", "12.00"), ("\u200b100.00", "100.00"),
+    ],
+)  # fmt: skip
+def test_money_in_a_text_is_what_it_says(cell: str, gross: str) -> None:
+    reading = read(csv_file(changed(amount=cell), delimiter="\t"))
+
+    assert codes(reading) == []
+    assert [one.posting.gross for one in reading.documents] == [gross]
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "100,25", "12,50", "1,5", "1,234,50", "100.2,5", ",100", "100,", "10,00.00", "1_000",
+        "1.23457E+11", "1.005", "-5", "(5)", "10000000000000", "฿5", "5 บาท", ".", "1.",
+        "NaN", "Infinity", "0x10", "1 000", "0.005",
+    ],
+)  # fmt: skip
+def test_what_may_mean_another_amount_is_no_money(cell: str) -> None:
+    reading = read(csv_file(changed(amount=cell), delimiter=";"))
+
+    assert codes(reading) == [("not-money", "amount", 2)]
+
+
+@pytest.mark.parametrize(
+    ("cell", "gross"),
+    [
+        (0.1 + 0.2, "0.30"), (1234.56 + 1e-12, "1234.56"), (5, "5.00"),
+        (3000000000000.25, "3000000000000.25"),
+    ],
+)  # fmt: skip
+def test_a_number_is_what_the_office_sees(cell: float, gross: str) -> None:
+    (document,) = read(workbook(changed(amount=cell))).documents
+
+    assert document.posting.gross == gross
+
+
+@pytest.mark.parametrize("cell", [1.005, True, date(2025, 11, 15), 1e300])
+def test_other_numbers_are_no_money(cell: object) -> None:
+    assert codes(read(workbook(changed(amount=cell)))) == [("not-money", "amount", 2)]
+
+
+@pytest.mark.parametrize("first", ["7", "๗", "007", "７"])
+@pytest.mark.parametrize("again", ["7", "๗", "007", 7])
+def test_a_number_is_the_same_however_it_is_written(first: str, again: object) -> None:
+    other = changed(reference="8")
+    reading = read(workbook(changed(reference=first), other, changed(reference=again)))
+
+    assert codes(reading) == [("duplicate", "reference", 4)]
+
+
+@pytest.mark.parametrize("cell", [datetime(2025, 12, 11), 1.1, True, "6.80001E+12"])
+def test_a_number_that_a_program_has_changed_is_none(cell: object) -> None:
+    assert codes(read(workbook(changed(reference=cell)))) == [("not-text", "reference", 2)]
+
+
+@pytest.mark.parametrize("cell", [datetime(2025, 12, 11), 1.5, False])
+def test_a_name_is_a_text(cell: object) -> None:
+    assert codes(read(workbook(changed(payer=cell)))) == [("not-text", "payer", 2)]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "code", "row"),
+    [
+        ("rows out of order", sheet_xml(row_xml(4, SOUND), row_xml(2, SOUND)), "row-order", 2),
+        ("a row twice", sheet_xml(row_xml(2, SOUND), row_xml(2, SOUND)), "row-order", 2),
+        ("row 0", sheet_xml(row_xml(0, SOUND)), "row-order", 0),
+        ("beyond Excel", sheet_xml(row_xml(1048577, SOUND)), "row-order", 1048577),
+        ("a cell twice", sheet_xml(f'<row r="2">{text_cell("F2", 1)}{text_cell("F2", 2)}</row>'),
+         "row-order", 2),
+        ("a cell of another row", sheet_xml(f'<row r="2">{text_cell("A3", 1)}</row>'),
+         "row-order", 2),
+        ("column AO", sheet_xml(f'<row r="2">{text_cell("AO2", 1)}</row>'), "too-far-right", 2),
+        ("a hidden row", sheet_xml(row_xml(2, SOUND, ' hidden="1"')), "hidden", 2),
+        ("a hidden column", sheet_xml(
+            row_xml(2, SOUND), before='<cols><col min="6" max="6" hidden="true"/></cols>'),
+         "hidden", 1),
+        ("a hidden sheet", workbook(SOUND, sheet_state="veryHidden"), "hidden", 1),
+        ("merged cells", sheet_xml(
+            row_xml(2, SOUND), after="<mergeCells><mergeCell ref = 'A2:A3'/></mergeCells>"),
+         "merged", 2),
+        ("merged by a reference", sheet_xml(
+            row_xml(2, SOUND), after='<mergeCells><mergeCell ref="&#65;2:A3"/></mergeCells>'),
+         "merged", 2),
+        ("a shared text -1", sheet_xml('<row r="2"><c r="A2" t="s"><v>-1</v></c></row>'),
+         "broken-xlsx", 2),
+        ("no number", sheet_xml('<row r="2"><c r="A2"><v>NaN</v></c></row>'), "broken-xlsx", 2),
+        ("an entity late", sheet_xml(
+            row_xml(2, SOUND),
+            head=f"<!--{'x' * 1_100_000}--><!DOCTYPE worksheet [<!ENTITY a '9'>]>"),
+         "broken-xlsx", 0),
+        ("an entity in UTF-16", with_parts({"xl/styles.xml":
+            '<?xml version="1.0" encoding="UTF-16"?><!DOCTYPE x [<!ENTITY a "9">]><x/>'
+            .encode("utf-16")}), "broken-xlsx", 0),
+        ("Strict Open XML", with_parts({"xl/worksheets/sheet1.xml":
+            '<worksheet xmlns="http://purl.oclc.org/ooxml/spreadsheetml/main"/>'}),
+         "broken-xlsx", 0),
+    ],
+)  # fmt: skip
+def test_what_a_reader_would_pass_over_refuses_the_workbook(
+    name: str, content: bytes, code: str, row: int
+) -> None:
+    reading = read(content)
+
+    assert [(p["code"], p["row"]) for p in reading.problems] == [(code, row)], name
+
+
+def test_a_part_that_is_there_twice_refuses_the_workbook() -> None:
+    content = BytesIO(workbook(SOUND))
+    with zipfile.ZipFile(content, "a") as parts, pytest.warns(UserWarning, match="Duplicate"):
+        parts.writestr("xl/worksheets/sheet1.xml", b"<worksheet/>")
+
+    with pytest.raises(Unreadable, match="broken-xlsx"):
+        list(rows_of(content.getvalue()))
+
+
+def test_an_error_value_is_told_with_its_cell() -> None:
+    wrong = row_xml(2, SOUND).replace(text_cell("E2", "ก"), '<c r="E2" t="e"><v>#REF!</v></c>')
+
+    (problem,) = read(sheet_xml(wrong)).problems
+
+    assert (problem["code"], problem["column"], problem["row"]) == ("error-value", "payer", 2)
+    assert problem["value"] == "#REF!"
+
+
+@pytest.mark.parametrize("column", ["kind", "reference", "amount", "payer"])
+def test_a_formula_is_told_as_one_wherever_it_stands(column: str) -> None:
+    assert codes(read(csv_file(changed(**{column: "=A1"})))) == [("formula", column, 2)]
+
+
+def test_an_empty_row_far_down_is_no_row() -> None:
+    content = sheet_xml(row_xml(2, SOUND), '<row r="1048576" ht="12.8"/>')
+
+    reading = read(content)
+
+    assert (codes(reading), reading.row_count) == ([], 1)
+
+
+def test_thai_words_and_any_letters_are_read() -> None:
+    header = ("เลขที่เอกสาร", "ประเภท", "วันที่", "ช่องทาง", "ผู้ชำระเงิน", "จํานวนเงิน", "รหัสบัญชี")
+    rows = (
+        ("1", "ใบเสร็จรับเงิน", "15-พ.ย.-68", "เงินสด", "ก", "5", "๔๑๑๐๑๐๑"),
+        ("2", "Receipt", "2568/11/15", "Bank", "ก\u00a0ข\u200b", "6", "4110101"),
+    )
+    reading = read(csv_file(*rows, header=header))
+
+    assert codes(reading) == []
+    cash, bank = (one.posting for one in reading.documents)
+    assert (cash.date, bank.date) == ("2025-11-15", "2025-11-15")
+    assert (cash.accounts, bank.accounts) == ([1110101, 4110101], [1110201, 4110101])
+    assert bank.party == "ก ข"
+
+
+def test_a_line_that_breaks_a_rule_is_told_with_its_own_row() -> None:
+    header = ("reference", "kind", "date", "description", "account", "debit", "credit")
+    head = ("1", "journal_voucher", "15/11/2568", "ก")
+    rest = ("1", "", "", "")
+    wrong = (
+        [(*head, "5310101", "70", "0.00"), (*rest, "9999999", "0", "70")],
+        [(*head, "5310101", "70", ""), (*rest, "2110101", "", "0.00")],
+        [(*head, "5310101", "70", "70"), (*rest, "2110101", "", "70")],
+        [(*head, "5310101", "70", ""), (*rest, "2110101", "", "60")],
+    )
+
+    found = [read(csv_file(*rows, header=header)).problems[0] for rows in wrong]
+    right = read(
+        csv_file((*head, "5310101", "70", "0"), (*rest, "2110101", "0.00", "70"), header=header)
+    )
+
+    assert codes(right) == []
+    assert [(p["column"], p["row"], p["value"]) for p in found] == [
+        ("account", 3, "9999999"), ("credit", 3, "0.00"), ("", 2, ""), ("", 2, "")
+    ]  # fmt: skip
+    general = REASONS["rule"][1]
+    assert all(p["code"] == "rule" and len(p["reason_th"]) > len(general) for p in found)
+
+
+def test_rows_are_counted_as_a_sheet_shows_them() -> None:
+    content = csv_file(changed(reference="1", payer='"ก\nข"'), changed(reference="2", date="x"))
+
+    assert codes(read(content)) == [("not-a-day", "date", 3)]
+
+
+@pytest.mark.parametrize("mark", ["sep=;\n", "sep=;\r\n", "\ufeff\ufeff"])
+def test_what_programs_put_before_the_columns_is_no_row(mark: str) -> None:
+    content = mark.encode() + csv_file(SOUND, changed(reference="2", date="x"), delimiter=";")
+
+    assert codes(read(content)) == [("not-a-day", "date", 4 if "sep" in mark else 3)]
+
+
+@pytest.mark.parametrize(
+    ("text", "day"),
+    [
+        ("2025-11-15 00:00:00", date(2025, 11, 15)), ("2025-11-15T00:00", date(2025, 11, 15)),
+        ("15 พฤศจิกายน พ.ศ. 2568", date(2025, 11, 15)), ("15-พ.ย.-68", date(2025, 11, 15)),
+        ("2568/11/15", date(2025, 11, 15)), ("45976", date(2025, 11, 15)),
+    ],
+)  # fmt: skip
+def test_days_are_read_as_programs_write_them(text: str, day: date) -> None:
+    assert read_day(text) == day
+
+
+@pytest.mark.parametrize("text", ["2025-11-15 10:30", "15/11/2568 10:30", "2025-11-15 0"])
+def test_a_day_with_a_time_is_none(text: str) -> None:
+    with pytest.raises(ValueError, match="15"):
+        read_day(text)
+
+
+def test_a_two_digit_year_that_a_program_misread_is_told() -> None:
+    assert codes(read(workbook(changed(date=datetime(1968, 11, 15))))) == [
+        ("short-year", "date", 2)
+    ]
