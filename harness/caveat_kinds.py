@@ -119,6 +119,36 @@ KINDS: Final[Mapping[str, Kind]] = {
         advice_th="คำนวณเปอร์เซ็นไทล์ซ้ำโดยเติมคำขอที่หายไป; ใช้ --workload เพื่อทดสอบแบบเปิด",
         advice_en="percentiles were held against the requests it left out; --workload is open",
     ),
+    "users_missing": Kind(
+        blocks=True, voids_time=False,
+        advice_th="ดูว่าเหตุใดผู้ใช้จึงหยุดทำงาน (on_start, StopUser) แล้วทดสอบใหม่",
+        advice_en="see what ended them (on_start, StopUser), and repeat: fewer users prove less",
+    ),
+    "task_errors": Kind(
+        blocks=True, voids_time=False,
+        advice_th="แก้ไฟล์ Locust แล้วทดสอบใหม่",
+        advice_en="correct the locustfile, and repeat: what was left out proves nothing",
+    ),
+    "few_task_errors": Kind(
+        blocks=False, voids_time=False,
+        advice_th="ตรวจไฟล์ Locust",
+        advice_en="look at the locustfile",
+    ),
+    "unreported_requests": Kind(
+        blocks=True, voids_time=True,
+        advice_th="ใช้ with กับ catch_response แล้วทดสอบใหม่",
+        advice_en="write `with ... catch_response=True` about them, and repeat",
+    ),
+    "untimed_events": Kind(
+        blocks=False, voids_time=False,
+        advice_th="ระบุ response_time เป็นมิลลิวินาที หากเป็นคำขอ",
+        advice_en="give response_time in ms where they are requests",
+    ),
+    "ended_early": Kind(
+        blocks=True, voids_time=False,
+        advice_th="กำหนด --duration ให้เท่ากับเวลาของไฟล์ แล้วทดสอบใหม่",
+        advice_en="give --duration as long as the file's own load, and repeat",
+    ),
     "scaled": Kind(
         blocks=False, voids_time=False,
         advice_th="ใช้เป็นหลักฐานได้ แต่ไม่ใช่การตรวจรับ",

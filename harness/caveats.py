@@ -21,6 +21,7 @@ from harness.checks.recorded import Recorded
 from harness.columns import EvidenceMissing
 from harness.distribution_doubts import caveats_of_distribution
 from harness.generator_doubts import caveats_of_generator, waited_share
+from harness.locustfile_doubts import caveats_of_locustfile
 from harness.measurements import Measurements
 from harness.run_folder import Manifest
 from harness.sealing import broken_logs
@@ -40,6 +41,7 @@ def caveats_of_load(recorded: Recorded, contract: Contract) -> tuple[Caveat, ...
         *_of_samples(recorded),
         *caveats_of_generator(recorded),
         *caveats_of_distribution(recorded),
+        *caveats_of_locustfile(recorded),
         *caveats_of_calibration(recorded.manifest),
         *_of_probes(recorded),
     )

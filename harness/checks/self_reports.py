@@ -21,6 +21,7 @@ from harness.littles_law import Looks
 
 LINES_MAX: Final = 1_000_000
 LOOKS_MAX: Final = 8 * LINES_MAX
+ERROR_SHOWN_MAX: Final = 200
 # Every reading of a progress line that somebody judges or shows; counters grow from the start on.
 READINGS: Final = (
     "cpu_share", "sent", "done", "open_sessions", "in_flight", "dropped_sessions", "connections",
@@ -28,6 +29,7 @@ READINGS: Final = (
     "own_shortages", "descriptors",
     "descriptors_max", "lateness_ms_p50", "lateness_ms_p99", "lateness_ms_max", "loop_lag_ms_max",
     "run_delay_ns", "rss_bytes", "wall_offset_ns", "boot_offset_ns", "clock_doubt_ns",
+    "users_wanted", "task_errors", "untimed", "unreported",
 )  # fmt: skip
 
 Values = npt.NDArray[np.float64]
@@ -35,12 +37,19 @@ Values = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SelfReport:
-    """Self-report of one load process; `values` has one entry per line and reading."""
+    """Self-report of one load process; `values` has one entry per line and reading.
+
+    A foreign locustfile's process ends at `ended_ns` and should have at `due_ns` (0: not said);
+    `first_error` is what its tasks raised first.
+    """
 
     at_ns: Int64
     values: Mapping[str, Values]
     looks: Looks
     has_finished: bool  # orderly, and carried its plan out
+    ended_ns: int = 0
+    due_ns: int = 0
+    first_error: str = ""
 
     def most(self, name: str) -> float:
         """Return the largest value of a reading; 0 when it was never said."""
@@ -65,11 +74,16 @@ def _folded(lines: list[bytes]) -> SelfReport:
     rows: list[list[float]] = []
     looks: list[tuple[int, int, int]] = []
     has_finished = False
+    ended_ns = due_ns = 0
+    first_error = ""
     for line in lines:
         try:
             content: Any = orjson.loads(line)
             if content["event"] == "finished":
                 has_finished = content.get("is_complete", True) is True
+                first_error = str(content.get("first_error", ""))[:ERROR_SHOWN_MAX]
+                if "due_ns" in content:
+                    ended_ns, due_ns = _time_of(content["at_ns"]), _time_of(content["due_ns"])
             if content["event"] != "progress":
                 continue
             at = _time_of(content["at_ns"])
@@ -88,6 +102,9 @@ def _folded(lines: list[bytes]) -> SelfReport:
         values={name: table[:, place] for place, name in enumerate(READINGS)},
         looks=_looks_of(looks),
         has_finished=has_finished,
+        ended_ns=ended_ns,
+        due_ns=due_ns,
+        first_error=first_error,
     )
 
 

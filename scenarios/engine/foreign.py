@@ -4,8 +4,13 @@
 
 Locust does what it always does; listeners beside it write each request as a sample. A closed load
 has no plan: a request was due when it was sent. Its start is the event's end less the time that the
-event tells, on the one steady clock; session is the greenlet of the user. Samples come in until
-Locust is gone (results that arrive after test_stop are results), also from worker processes.
+event tells, on the one steady clock; session is the user, also for what its greenlets ask. Samples
+come in until Locust is gone (results that arrive after test_stop are results), also from worker
+processes.
+
+Locust reports no request that never ends, and none whose `with` block raised: its clients are
+watched, so that these are on record as failures. What else makes such a load less than it seems is
+counted and told: errors in tasks, users that are gone, an end before its time.
 
 Started by its path, so that the locustfile's own folder comes first on the import path: a project
 may well have a package called `scenarios` itself.
@@ -21,14 +26,19 @@ import sys
 import time
 import traceback
 import weakref
+from collections.abc import Callable
 from contextlib import suppress
+from functools import wraps
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import gevent
 import locust
+import locust.clients
+import locust.contrib.fasthttp
 import locust.main
 import orjson
+from locust.exception import ResponseError
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
@@ -42,6 +52,7 @@ START_POLL_S: Final = 0.02
 PROGRESS_INTERVAL_S: Final = 1.0
 LOOK_INTERVAL_S: Final = 0.05
 STOP_TIMEOUT_S: Final = 10.0  # answers under way still count; Locust's own default is none
+WAITED_NS_MIN: Final = int(0.9 * STOP_TIMEOUT_S * 1e9)
 OPERATIONS_MAX: Final = 1_000
 HEADER_ROOM_BYTES: Final = 512 * 1024  # for so many names of 200 characters, whatever they hold
 NAME_MAX: Final = 200
@@ -51,6 +62,17 @@ SESSIONS_PER_PROCESS: Final = 4_000_000
 INT32_MAX: Final = 2**31 - 1
 WRITES: Final = ("POST", "PUT", "PATCH", "DELETE")
 EXIT_BAD_SETUP: Final = 3
+ANCESTORS_MAX: Final = 16
+ERROR_SHOWN_MAX: Final = 200
+
+
+class Asked(NamedTuple):
+    """A request of Locust's HTTP clients that is under way; *session* as in `_session`."""
+
+    name: str
+    method: str
+    sent_ns: int
+    session: list[int]
 
 
 class Recorder:
@@ -68,6 +90,9 @@ class Recorder:
         self._session_count = 0
         self._vitals = Vitals(look_interval_s=LOOK_INTERVAL_S)
         self._done = self._errors = 0
+        self._under_way: dict[int, Asked] = {}
+        self._task_errors = self._untimed = self._unreported = 0
+        self._first_error = ""
         self._is_finished = False
         self._environment: Any = None
 
@@ -77,6 +102,12 @@ class Recorder:
         events.init.add_listener(self.on_init)
         events.test_start.add_listener(self.on_test_start)
         events.request.add_listener(self.on_request)
+        events.user_error.add_listener(self.on_user_error)
+        for clients in (locust.clients.HttpSession, locust.contrib.fasthttp.FastHttpSession):
+            clients.request = self._watched(clients.request)
+        for answers in (locust.clients, locust.contrib.fasthttp):
+            answer = answers.ResponseContextManager
+            answer.__exit__ = self._watched_exit(answer.__exit__)
         events.quit.add_listener(lambda **_: self.finish())
         atexit.register(self.finish)
 
@@ -122,39 +153,137 @@ class Recorder:
         exception: Any = None,
         **_: Any,
     ) -> None:
-        """Record one request; called in the greenlet of the user who made it."""
+        """Record one request; called in the greenlet of the user who made it.
+
+        What has no time is none of a server that answers; only its failure counts.
+        """
+        is_timed = isinstance(response_time, int | float) and 0 <= response_time < INT32_MAX
+        if not is_timed and not exception:
+            self._untimed += 1
+            return
         done_ns = time.monotonic_ns()
+        sent_ns = max(1, done_ns - int(response_time * 1e6)) if is_timed else done_ns
+        status = _status_of(response)
+        length = response_length if isinstance(response_length, int) else 0
+        self._record(
+            str(name), str(request_type), sent_ns, done_ns, self._session(), status,
+            *conclusion(exception, status, response), length=min(max(0, length), INT32_MAX),
+        )  # fmt: skip
+
+    def on_user_error(self, exception: Any = None, tb: Any = None, **_: Any) -> None:
+        """Count what a task raised: the rest of it was not asked for."""
+        self._task_errors += 1
+        if not self._first_error and isinstance(exception, BaseException):
+            exception = exception.with_traceback(tb)
+            self._first_error = _one_line(exception, self.order["locustfile"])[:ERROR_SHOWN_MAX]
+
+    def _record(
+        self, name: str, request_type: str, sent_ns: int, done_ns: int, session: list[int],
+        status: int, outcome: Outcome, failure: Failure, *, length: int = 0,
+    ) -> None:  # fmt: skip
         if self._log is None or self._is_finished:
             return
-        took_ms = response_time if isinstance(response_time, int | float) else 0.0
-        sent_ns = max(1, done_ns - int(max(0.0, took_ms) * 1e6))
-        status = _status_of(response)
-        outcome, failure = conclusion(exception, status, response)
-        session = self._session()
         self._done += 1
         self._errors += failure is not Failure.NONE
-        length = response_length if isinstance(response_length, int) else 0
         self._log.add(
-            sent_ns, sent_ns, 0, done_ns, session[0], 0, min(max(0, length), INT32_MAX),
-            self._operation(str(name), str(request_type)), status, session[1], 0,
+            sent_ns, sent_ns, 0, done_ns, session[0], 0, length,
+            self._operation(name, request_type), status, session[1], 0,
             int(outcome), int(failure),
         )  # fmt: skip
         session[1] = session[1] % STEP_MAX + 1
+
+    # What Locust does not report.
+
+    def _watched(self, request: Callable[..., Any]) -> Callable[..., Any]:
+        """Wrap the one method through which a client of Locust sends everything."""
+
+        @wraps(request)
+        def watched(
+            client: Any, method: Any, url: Any, name: Any = None, *args: Any, **kwargs: Any
+        ) -> Any:
+            shown = name or getattr(client, "request_name", None) or url
+            asked = Asked(str(shown), str(method), time.monotonic_ns(), self._session())
+            self._under_way[id(asked)] = asked
+            try:
+                response = request(client, method, url, name, *args, **kwargs)
+            except Exception:
+                raise  # nothing was sent: the client did not like the words
+            except gevent.GreenletExit:
+                self._cut_off(asked)
+                raise
+            except BaseException:  # gevent.Timeout: the user ran out of patience
+                self._unanswered(asked)
+                raise
+            finally:
+                del self._under_way[id(asked)]
+            self._unreported += getattr(response, "_catch_response", False) is True
+            return response
+
+        return watched
+
+    def _watched_exit(self, leave: Callable[..., Any]) -> Callable[..., Any]:
+        """Wrap the end of a `with` block about an answer."""
+
+        @wraps(leave)
+        def watched(answer: Any, kind: Any, value: Any, tb: Any) -> Any:
+            self._unreported -= answer._catch_response is True
+            is_silent = kind and answer._manual_result is None
+            if is_silent and not isinstance(value, ResponseError):
+                meta = dict(answer.request_meta)
+                if isinstance(value, Exception):
+                    meta["exception"] = value
+                self.on_request(**meta)
+            return leave(answer, kind, value, tb)
+
+        return watched
+
+    def _cut_off(self, asked: Asked) -> None:
+        """Record what Locust waited for before it stopped the user; it also stops some between two
+        requests who have just begun the next, which proves nothing.
+        """
+        if time.monotonic_ns() - asked.sent_ns >= WAITED_NS_MIN:
+            self._unanswered(asked)
+
+    def _unanswered(self, asked: Asked) -> None:
+        self._record(
+            asked.name, asked.method, asked.sent_ns, time.monotonic_ns(), asked.session, 0,
+            Outcome.INDEFINITE, Failure.TIMEOUT,
+        )  # fmt: skip
 
     def finish(self) -> None:
         """Write what is left and say that it is all. Idempotent; for the process that recorded."""
         if self._log is None or self._is_finished or os.getpid() != self._pid:
             return
+        for asked in tuple(self._under_way.values()):
+            self._cut_off(asked)
         self._progress()
         self._is_finished = True
         self._log.close()
-        self._say("finished", self._index, is_complete=True, at_ns=time.monotonic_ns())
+        self._say(
+            "finished", self._index, is_complete=True, at_ns=time.monotonic_ns(),
+            due_ns=self._end_ns(), first_error=self._first_error,
+        )  # fmt: skip
 
     # What a request was.
 
     def _session(self) -> list[int]:
-        """Return number and next step of the user whose greenlet this is."""
+        """Return number and next step of the user whose greenlet this is, or a child of it."""
         greenlet = gevent.getcurrent()
+        session = self._sessions.get(greenlet)
+        if session is None and (user := self._user_above(greenlet)) is not None:
+            session = self._sessions[greenlet] = self._session_of(user)
+        return self._session_of(greenlet) if session is None else session
+
+    def _user_above(self, greenlet: Any) -> Any:
+        users = getattr(self._environment.runner, "user_greenlets", ())
+        for _ in range(ANCESTORS_MAX):
+            if greenlet is None or greenlet in users:
+                return greenlet
+            parent = getattr(greenlet, "spawning_greenlet", None)
+            greenlet = parent() if parent is not None else None
+        return None
+
+    def _session_of(self, greenlet: Any) -> list[int]:
         session = self._sessions.get(greenlet)
         if session is None:
             self._session_count += 1
@@ -194,10 +323,20 @@ class Recorder:
             gevent.sleep(START_POLL_S)
         sys.exit(f"no start within {START_WAIT_S:g} s")
 
+    def _end_ns(self) -> int:
+        return self._t0_ns() + int(self.order["duration_s"] * 1e9)
+
     def _end_in_time(self, runner: Any) -> None:
-        end_ns = self._t0_ns() + int(self.order["duration_s"] * 1e9)
-        gevent.sleep(max(0.0, (end_ns - time.monotonic_ns()) / 1e9))
+        gevent.sleep(max(0.0, (self._end_ns() - time.monotonic_ns()) / 1e9))
         runner.quit()
+
+    def _users_wanted(self) -> int | None:
+        """Return how many users there should be, None while they come and go."""
+        runner = self._environment.runner
+        if getattr(runner, "state", "") != "running":
+            return None
+        of_classes: dict[str, int] = getattr(runner, "target_user_classes_count", {})
+        return sum(of_classes.values()) if self._is_worker else int(runner.target_user_count)
 
     def _look(self) -> None:
         while True:
@@ -218,7 +357,8 @@ class Recorder:
         readings.pop("looks")  # what is in flight only Locust knows
         self._say(
             "progress", self._index, at_ns=time.monotonic_ns(), planned=0, sent=self._done,
-            done=self._done, errors=self._errors,
+            done=self._done, errors=self._errors, task_errors=self._task_errors,
+            untimed=self._untimed, unreported=self._unreported, users_wanted=self._users_wanted(),
             open_sessions=int(getattr(self._environment.runner, "user_count", 0)), **readings,
         )  # fmt: skip
 

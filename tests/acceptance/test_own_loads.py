@@ -111,6 +111,80 @@ class Short(LoadTestShape):
     def tick(self):
         return (4, 10) if self.get_run_time() < 3 else None
 """
+FRAIL = """
+import gevent
+from gevent.pool import Pool
+from locust import FastHttpUser, HttpUser, User, constant, task
+
+class Usual(HttpUser):
+    abstract = True
+    fixed_count = 1
+    wait_time = constant(0.1)
+
+class Waiting(Usual):
+    @task
+    def wait_for_ever(self):
+        self.client.get("/hang", name="for ever")
+
+class WaitingFast(FastHttpUser):
+    fixed_count = 1
+    wait_time = constant(0.1)
+
+    @task
+    def wait_for_ever(self):
+        self.client.get("/hang", name="for ever")
+
+class Impatient(Usual):
+    @task
+    def give_up(self):
+        with gevent.Timeout(0.5, False):
+            self.client.get("/hang", name="given up")
+
+class Careless(Usual):
+    @task
+    def view(self):
+        with self.client.get("/view", catch_response=True) as response:
+            assert response.json()["balance"] > 0
+
+class Broken(Usual):
+    @task
+    def begin(self):
+        self.client.get("/begun")
+        raise KeyError("balance")
+
+class Dead(Usual):
+    def on_start(self):
+        raise RuntimeError("nobody is at home")
+
+    @task
+    def never(self):
+        pass
+
+class Untimed(User):
+    fixed_count = 1
+    wait_time = constant(0.1)
+
+    @task
+    def frame(self):
+        for error in (None, OSError("broken frame")):
+            self.environment.events.request.fire(
+                request_type="WS", name=f"frame {error}", response_time=None, response_length=1,
+                exception=error, context={},
+            )
+
+class Parallel(Usual):
+    @task
+    def all_at_once(self):
+        pool = Pool(3)
+        for _ in range(3):
+            pool.spawn(self.client.get, "/parallel")
+        pool.join()
+
+class Unheard(Usual):
+    @task
+    def unheard(self):
+        self.client.get("/unheard", catch_response=True)
+"""
 BAD = {
     "no user": ("x = 1\n", "No User class found"),
     "own exit with words": ("raise SystemExit('go away')\n", "go away"),
@@ -128,6 +202,7 @@ class Runs:
     project: Path
     shaped: Command
     stalled: Command
+    frail: Command
     bad: dict[str, Command]
 
 
@@ -161,6 +236,8 @@ def runs(start: Start, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run
         shaped=foreign("shaped", SHAPED, server.url, "--duration", "30", "--load-processes", "2"),
         stalled=foreign("stalled", STALLED, freezing.url, "--duration", "14", "--users", "12",
                         "--spawn-rate", "12"),
+        frail=foreign("frail", FRAIL, server.url, "--duration", "10", "--users", "9",
+                      "--spawn-rate", "9"),
         bad={name: foreign(name.replace(" ", "_"), code, server.url, "--duration", "10")
              for name, (code, _) in BAD.items()},
     )  # fmt: skip
@@ -234,6 +311,36 @@ def test_a_shape_that_ends_early_ends_the_run_completely(runs: Runs) -> None:
     # Two workers, each with a record of its own, and no user in both.
     assert [name for name, _ in samples.files] == ["load-0", "load-1"]
     assert len(set(samples.session.tolist())) == 4
+    verdict = evaluate(folder, read_contract(WEB_MINIMAL))
+    assert "ended_early" in {caveat.id for caveat in verdict.caveats if caveat.blocks}
+
+
+def test_what_locust_does_not_report_is_on_record_or_told(runs: Runs) -> None:
+    """A load of users that hang, fail and die looks fast and free of errors to Locust."""
+    folder, samples = finished(runs.frail)
+
+    verdict = evaluate(folder, read_contract(WEB_MINIMAL))
+    caveats = {caveat.id: caveat for caveat in verdict.caveats}
+    names = by_name(samples)
+    seen = Counter(line.split()[6] for line in runs.server.lines())
+    failures = {
+        name: {Failure(f) for f in samples.failure[samples.of_operation(name)].tolist()}
+        for name in names
+    }
+    assert verdict.verdict is not Verdict.MET
+    assert {"users_missing", "task_errors", "unreported_requests", "untimed_events"} <= set(caveats)
+    assert "frail.py" in caveats["task_errors"].text_en
+    assert names["for ever"] == 2
+    assert names["given up"] > 10
+    assert failures["for ever"] == failures["given up"] == {Failure.TIMEOUT}
+    assert names["/view"] == seen["/view"]
+    assert failures["/view"] == {Failure.WRONG_ANSWER}
+    assert names["/begun"] == seen["/begun"]
+    assert names["/parallel"] == seen["/parallel"]
+    assert len(set(samples.session[samples.of_operation("/parallel")].tolist())) == 1
+    assert names["frame broken frame"] > 10
+    assert "frame None" not in names
+    assert "/unheard" not in names
 
 
 def test_a_stall_that_a_closed_load_hides_is_not_met(runs: Runs) -> None:

@@ -3,7 +3,8 @@
     python tests/fakes/logging_server.py LOG '{"delay_ms": 5, "statuses": {"/missing": 404}}'
 
 prints {"url": ...} and serves until stdin closes. Bodies are read and answered; `stall` [at_s,
-length_s] freezes the whole process that long, counted from the first request for /page.
+length_s] freezes the whole process that long, counted from the first request for /page. What asks
+for /hang is never answered.
 """
 
 from __future__ import annotations
@@ -44,14 +45,16 @@ class Server:
             await reader.readexactly(length)
         if "/page" in lines[0]:
             self._freeze()
+        if "/hang" in lines[0]:
+            await asyncio.Event().wait()
         if self.delay_s:
             await asyncio.sleep(self.delay_s)
         method, target, _ = lines[0].split(" ", 2)
         status = self.statuses.get(target.partition("?")[0], 200)
         body = b"" if method == "HEAD" else b"hello"
         writer.write(b"HTTP/1.1 %d X\r\nContent-Length: 5\r\n\r\n%b" % (status, body))
-        await writer.drain()
         self._write(headers, lines[0], status, began_s)
+        await writer.drain()
 
     def _freeze(self):
         self.first_s = self.first_s or time.monotonic()

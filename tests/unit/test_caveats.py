@@ -251,12 +251,13 @@ def test_which_caveats_block_is_part_of_the_list() -> None:
         "violations_without_clause", "scaled", "compressed", "faults_not_tested", "probes_died",
         "generator_unobserved", "extra_logins", "wall_clock_stepped", "target_closes_connections",
         "descriptors_scarce", "sessions_unfinished", "not_calibrated", "own_load", "closed_load",
+        "few_task_errors", "untimed_events",
     }  # fmt: skip
     assert {name for name, kind in KINDS.items() if kind.voids_time} == {
         "generator_late", "generator_starved", "foreign_load", "load_lost", "not_offered",
         "run_interrupted", "clock_stepped", "doubts_unknown", "machine_paused", "samples_lost",
         "calibration_failed", "littles_law", "plan_not_recorded", "keep_alive_lost",
-        "lossy_network",
+        "lossy_network", "unreported_requests",
     }  # fmt: skip
 
 
