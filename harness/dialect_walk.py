@@ -157,6 +157,16 @@ class Walk:
         return reply
 
     async def _sign_in(self, visit: Visit, account: int) -> bool:
+        if _SIGN_IN[0] not in self._dialect.operations:
+            self._note(
+                Trial(
+                    operation=_SIGN_IN[0], asked=f"account {account}", status=0, took_ms=0.0,
+                    understood="", wrong="it has no token, and the dialect has no sign-in",
+                    mend="name its token in the file of --sessions (account,token; an account is "
+                    "1000 times its unit, plus its number), or teach the dialect to sign in",
+                )
+            )  # fmt: skip
+            return False
         signing_in: Generator[Step, Reply, Reply] = sign_in(
             Person(visit, account), self._casting.pid(account)
         )

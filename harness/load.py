@@ -372,5 +372,5 @@ def _not_ready(process: LoadProcess, what: str) -> BadSetup:
     return BadSetup(
         what=f"{what}; it wrote: {process.child.tail()}",
         where=process.child.name,
-        mend="see whether `make setup` was run, and whether the target can be reached",
+        mend="mend what it names; `make setup` brings this project's own packages",
     )

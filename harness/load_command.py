@@ -11,8 +11,10 @@ from functools import partial
 from typing import Final
 
 from contracts.terms import EXIT_STATUS, Verdict
+from harness.checks.recorded import Recorded
 from harness.columns import EvidenceMissing
 from harness.distributed_load import Mastership
+from harness.distribution_doubts import caveats_of_distribution
 from harness.failures import BadSetup
 from harness.load_alone import Apprenticeship, load_alone
 from harness.load_table import load_rows, table_lines
@@ -32,7 +34,10 @@ def load_and_show(options: Options, mastership: Mastership | None) -> int:
     folder = record(options, Display(), partial(load_alone, mastership=mastership))
     is_offered = _close(folder)
     print(folder.path)
-    is_whole = is_offered and is_carried_out(folder.read_manifest())
+    manifest = folder.read_manifest()
+    for caveat in caveats_of_distribution(Recorded(folder=folder, manifest=manifest)):
+        print(f"caveat: {caveat.text_en}")
+    is_whole = is_offered and is_carried_out(manifest)
     return 0 if is_whole else EXIT_STATUS[Verdict.INCONCLUSIVE]
 
 
@@ -50,6 +55,15 @@ def load_words(arguments: argparse.Namespace) -> argparse.Namespace:
             where=f"--faults {arguments.faults}",
             mend="leave it out, or use `monthend run`",
         )
+    if arguments.locustfile is not None:
+        raise BadSetup(
+            what="a locustfile of yours runs under the judge",
+            where=f"--locustfile {arguments.locustfile}",
+            mend="use `monthend run` or `accept`, with --load-processes for more than one",
+        )
+    if arguments.workers < 1:
+        raise BadSetup(what="nobody would drive the load", where=f"--workers {arguments.workers}",
+                       mend="write a number from 1 up")  # fmt: skip
     # Elsewhere --workers and --port are the target's; here there is no target of ours.
     return argparse.Namespace(
         **{**vars(arguments), "load_processes": arguments.workers, "workers": 0, "port": 0}

@@ -132,8 +132,8 @@ class Options:
         """A load of the user's own goes to a URL; what belongs to another load is refused."""
         for option, value, at_most in (
             ("--rate-scale", self.rate_scale, RATE_SCALE_MAX),
-            ("--users", self.users + 1, USERS_MAX + 1),
-            ("--spawn-rate", self.spawn_rate + 1, USERS_MAX + 1),
+            ("--users", self.users or 1, USERS_MAX),  # 0: as the file says
+            ("--spawn-rate", self.spawn_rate or 1, USERS_MAX),
         ):
             if not 0 < value <= at_most:
                 raise _refused(option, value, f"write a number above 0, up to {at_most:g}")

@@ -6,6 +6,7 @@ nothing.
 
 from __future__ import annotations
 
+import csv
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,12 +21,13 @@ from scenarios.arrivals import LoadPlan, plan_load
 from scenarios.dialects import BadDialect, load_dialect
 from scenarios.dialects.interface import Dialect
 from scenarios.levels import LEVELS
-from scenarios.population import Composition, Population, build_population
+from scenarios.population import Composition, Population, accounts_of, build_population
 from scenarios.scenario import SCENARIOS, Scenario
 from scenarios.spoken import LeftOut, left_out, spoken_part
 from scenarios.workload_plan import WorkloadPlan
 
 FAULTS_PHASE: Final = "faults"
+SIGN_IN: Final = "start_login"
 AnyPlan = LoadPlan | WorkloadPlan | ClosedPlan
 
 
@@ -73,6 +75,8 @@ def prepare(options: Options) -> Preparation:
         )
     population = build_population(composition=workload.composition, scale=options.scale)
     dialect = read_dialect(options.dialect)
+    if SIGN_IN not in dialect.operations:
+        _check_signed_in(options, population)
     plan, fault_names, faults_left_out = _plan_with_faults(options, population, workload.demand)
     return Preparation(
         contract=contract,
@@ -110,6 +114,29 @@ def read_dialect(name: str) -> Dialect:
         return load_dialect(name)
     except BadDialect as error:
         raise BadSetup(what=error.what, where=f"--dialect {name}", mend=error.mend) from error
+
+
+def _check_signed_in(options: Options, population: Population) -> None:
+    """Refuse people who can never sign in: with a dialect that has no sign-in, all need a token."""
+    signed_in: set[str] = set()
+    if options.sessions is not None:
+        try:
+            with options.sessions.open(encoding="utf-8", newline="") as file:
+                signed_in = {row[0] for row in csv.reader(file) if len(row) > 1 and row[1]}
+        except (OSError, csv.Error, UnicodeDecodeError) as error:
+            raise BadSetup(
+                what=f"it cannot be read: {error}", where=f"--sessions {options.sessions}",
+                mend="give a CSV file with the header account,token",
+            ) from error  # fmt: skip
+    accounts = tuple(account for unit in population.units for account in accounts_of(unit))
+    missing = [one.account for one in accounts if str(one.account) not in signed_in]
+    if missing:
+        raise BadSetup(
+            what=f"{len(missing):,} of {len(accounts):,} people have no token (the first: account "
+            f"{missing[0]}), and dialect {options.dialect} has no {SIGN_IN}",
+            where=f"--sessions {options.sessions or '(not given)'}",
+            mend="give a token for each account, or teach the dialect to sign in",
+        )
 
 
 def _spoken(plan: LoadPlan, dialect: Dialect, options: Options) -> LoadPlan:

@@ -88,13 +88,17 @@ async def _try(
         print(f"left out of every plan: {line}")
     if unreached:
         print(f"never reached: {', '.join(unreached)}")
-    verdict = "the dialect and the system understand each other" if not wrong else (
-        f"{wrong} operation(s) went wrong"
-    )  # fmt: skip
-    print(verdict + ("; what was never reached is not proven" if unreached else ""))
+    planned = _planned(dialect, has_backlog=arguments.backlog)
+    if wrong:
+        print(f"{wrong} operation(s) went wrong")
+    elif planned:
+        print("the dialect and the system understand each other")
+    else:
+        print("nothing is proven: every activity needs an operation that the dialect lacks")
+    if unreached:
+        print("what was never reached is not proven")
     sys.stdout.flush()
-    unproven = set(unreached) & _planned(dialect, has_backlog=arguments.backlog)
-    return _WRONG if wrong or unproven else _OK
+    return _WRONG if wrong or not planned or set(unreached) & planned else _OK
 
 
 def _planned(dialect: Dialect, *, has_backlog: bool) -> set[str]:

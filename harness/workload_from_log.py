@@ -32,6 +32,9 @@ def workload_from_log(arguments: argparse.Namespace) -> int:
     if out.exists() and not arguments.force:
         raise BadSetup(what="the file is there already", where=f"--out {out}",
                        mend="name another, or replace it with --force")  # fmt: skip
+    if out.exists() and (not out.is_file() or any(map(out.samefile, filter(Path.exists, paths)))):
+        raise BadSetup(what="it is one of the logs, or no file", where=f"--out {out}",
+                       mend="name another")  # fmt: skip
     display = Display()
     survey = Survey(
         whole_unit_s=DURATION_UNITS[arguments.duration_unit], times_are=arguments.times_are

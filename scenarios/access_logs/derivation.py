@@ -206,6 +206,7 @@ def _about(survey: Survey) -> dict[str, str | int | float]:
         "lines_not_used": survey.refused.total(),
         "requests": survey.entry_count,
         "static_requests_left_out": survey.static_count,
+        "websockets_left_out": survey.upgrade_count,
         "sessions": visits.session_count,
         "requests_per_session": round(survey.entry_count / max(1, visits.session_count), 2),
         "span_s": round(span_s, 3),

@@ -25,8 +25,9 @@ from scenarios.access_logs.visits import Visits
 
 SAMPLE_LINES: Final = 2_000  # of each file, to learn its time and how it writes times
 BUFFER_MAX: Final = 131_072
-# A line this far from its file's usual time has a wrong date, not a late one.
+# A line this far from all that came before, and from its file's usual time, has a wrong date.
 AROUND_S: Final = 62 * 86_400.0
+SWITCHING_PROTOCOLS: Final = 101  # what follows is no HTTP
 CLIENTS_COUNTED_MAX: Final = 200_000
 SAY_EVERY: Final = 500_000
 
@@ -56,6 +57,7 @@ class Survey:
         self.line_count = 0
         self.entry_count = 0
         self.static_count = 0
+        self.upgrade_count = 0
         self.statuses: dict[int, Counter[int]] = {}
         self.examples: dict[int, Candidates] = {}
         self.requests = Bins()
@@ -131,8 +133,13 @@ class Survey:
         except Unusable as error:
             self.refused[str(error)] += 1
             return
-        if not self._around[0] <= entry.at_s <= self._around[1]:
+        low, high = self._around
+        if not low <= entry.at_s <= high:
             self.refused["date is far from all others"] += 1
+            return
+        self._around = min(low, entry.at_s - AROUND_S), max(high, entry.at_s + AROUND_S)
+        if entry.status == SWITCHING_PROTOCOLS:
+            self.upgrade_count += 1
             return
         path, _, query = entry.target.partition(b"?")
         if STATIC.search(path):

@@ -91,3 +91,34 @@ def test_a_missing_package(start: Start, package: str) -> None:
 
 def test_a_defect_that_does_not_exist(start: Start) -> None:
     _assert_refused(start(*TINY, "--defect", "M99"), "M99")
+
+
+NO_SIGN_IN = """
+from scenarios.dialects.tables import Call, TableDialect
+
+class OurDialect(TableDialect):
+    calls = {name: Call(path=f"/{name}/{{unit}}") for name in (
+        "view_overview", "view_worklist", "view_budget", "view_chart_of_accounts",
+        "list_documents", "view_document", "create_receipt")}
+"""
+
+
+def test_people_who_can_never_sign_in(start: Start, tmp_path: Path) -> None:
+    dialect, sessions = tmp_path / "ours.py", tmp_path / "s.csv"
+    dialect.write_text(NO_SIGN_IN)
+    sessions.write_text("account,token\n1100001001,t\n")
+    words = (*TINY[:-2], "--target", "http://127.0.0.1:9", "--dialect", str(dialect))
+
+    _assert_refused(start(*words), "have no token", "has no start_login", "(not given)")
+    _assert_refused(start(*words, "--sessions", str(sessions)), "have no token", str(sessions))
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--locustfile", "x.py"), "--locustfile x.py: a locustfile of yours runs under the judge"),
+        (("--workers", "0"), "--workers 0: nobody would drive the load"),
+    ],
+)
+def test_what_the_load_alone_does_not_do(start: Start, words: tuple[str, ...], says: str) -> None:
+    _assert_refused(start("load", "--target", "http://127.0.0.1:9", *words), says)

@@ -287,6 +287,44 @@ def test_errors_and_expected_statuses_are_told_apart(tmp_path: Path) -> None:
     assert found.workload.about["server_error_share"] == pytest.approx(10 / 600, abs=1e-6)
 
 
+def test_upgrades_to_another_protocol_are_left_out_and_counted(tmp_path: Path) -> None:
+    hits = [Hit(n, 0.01, n % 7, "", "GET", "/a", 200) for n in range(100)]
+    hits += [Hit(n, 9.0, n % 7, "", "GET", "/ws", 101) for n in range(8)]
+
+    found = derived(written(tmp_path / "a.log", [nginx_line(hit) for hit in sorted(hits)]))
+
+    assert [one.name for one in found.workload.operations] == ["GET /a"]
+    assert found.workload.about["websockets_left_out"] == 8
+
+
+def test_a_log_of_many_months_is_used_whole_but_for_wrong_dates(tmp_path: Path) -> None:
+    day_s = 86_400
+    hits = [Hit(n * day_s / 20, 0.01, n % 7, "", "GET", "/a", 200) for n in range(168 * 20)]
+    lines = [nginx_line(hit) for hit in hits]
+    lines[50:50] = [nginx_line(hits[0]._replace(at_s=sign * 700 * day_s)) for sign in (1, -1)]
+
+    found = derived(written(tmp_path / "a.log", lines))
+
+    assert found.workload.about["requests"] == len(hits)
+    assert found.refused == {"date is far from all others": 2}
+
+
+def test_the_logs_and_what_is_no_file_are_not_written_over(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = written(tmp_path / "a.log", [nginx_line(hit) for hit in HITS[:50]])
+    link = tmp_path / "w.json"
+    link.hardlink_to(log)
+    before = log.read_bytes()
+
+    for out in (log, link, tmp_path, Path("/dev/null")):
+        assert main(["workload-from-log", str(log), "--force", "-o", str(out)]) == 3
+        assert "one of the logs, or no file" in capsys.readouterr().err
+
+    assert log.read_bytes() == before
+    assert Path("/dev/null").is_char_device()
+
+
 def test_the_command_refuses_in_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
