@@ -15,6 +15,7 @@ import asyncio
 import os
 import resource
 import sys
+import warnings
 from time import process_time
 from typing import Any, Final
 from uuid import UUID
@@ -91,6 +92,7 @@ def main() -> int:
     """Check what is asked for until the input ends."""
     database_url = os.environ["LEDGER_DATABASE_URL"]
     os.nice(NICENESS)
+    warnings.filterwarnings("ignore", module="openpyxl")  # of what it leaves out: none is of cells
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES_MAX, MEMORY_BYTES_MAX))
     reader = BackDated(read_catalogue())
     for line in sys.stdin:

@@ -30,6 +30,7 @@ PLACE: Final = re.compile(r"([A-Z]{1,3})([1-9]\d{0,6})")
 TRUE: Final = ("1", "true")
 # What stands in a value, in pieces, of a number and of the number of a shared text.
 VALUE_OF: Final = {"n": re.compile(r"[-+0-9.eE\s]*"), "s": re.compile(r"[0-9\s]*")}
+MAIN: Final = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 STRICT: Final = "http://purl.oclc.org/ooxml/spreadsheetml/main"
 OLD_EXCEL: Final = b"\xd0\xcf\x11\xe0"  # .xls, and every encrypted workbook
 UTF_16: Final = (b"\xff\xfe", b"\xfe\xff")
@@ -230,6 +231,10 @@ class _Layout:
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         namespace, _, tag = name.rpartition(" ")
         self._kind = ""
+        if namespace == STRICT:
+            self._refuse("broken-xlsx", "Strict Open XML; save it as Excel Workbook")
+        if namespace != MAIN:  # an extension may call anything a cell
+            return
         if tag == "c":
             self._cell(attributes)
         elif tag in ("v", "is", "f"):
@@ -243,8 +248,6 @@ class _Layout:
             place = PLACE.match(attributes["ref"])
             self._row = int(place[2]) if place else 0
             self._refuse("merged", place[0] if place else "")
-        elif tag == "worksheet" and namespace == STRICT:
-            self._refuse("broken-xlsx", "Strict Open XML; save it as Excel Workbook")
 
     def _row_begins(self, attributes: dict[str, str]) -> None:
         number = int(attributes.get("r", self._row + 1))

@@ -31,7 +31,7 @@ from harness.targets.workplace import make_workplace
 pytestmark = pytest.mark.slow
 
 # The loop burns, a thread sleeps through: only `--idle` is to see the sleeper. Each look stops it
-# for a moment, though, and what then waits for a processor looks busy, more often on a full machine.
+# for a moment, though, and what then waits for a processor looks busy.
 BURN_AND_SLEEP = """
 import asyncio, threading, time
 def burn():

@@ -231,6 +231,15 @@ def test_an_empty_row_far_down_is_no_row() -> None:
     assert (codes(reading), reading.row_count) == ([], 1)
 
 
+@pytest.mark.filterwarnings("ignore:Unknown extension")
+def test_what_an_extension_calls_a_cell_is_none() -> None:
+    row = '<x:row r="1" hidden="1"><x:c r="A1"><x:v>NaN</x:v></x:c></x:row>'
+    other = f'<extLst xmlns:x="urn:x"><ext uri="u">{row}</ext></extLst>'
+    content = sheet_xml(row_xml(2, SOUND), after=other)
+
+    assert codes(read(content)) == []
+
+
 def test_thai_words_and_any_letters_are_read() -> None:
     header = ("เลขที่เอกสาร", "ประเภท", "วันที่", "ช่องทาง", "ผู้ชำระเงิน", "จํานวนเงิน", "รหัสบัญชี")
     rows = (
