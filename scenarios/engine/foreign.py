@@ -275,7 +275,8 @@ class Recorder:
         return self._session_of(greenlet) if session is None else session
 
     def _user_above(self, greenlet: Any) -> Any:
-        users = getattr(self._environment.runner, "user_greenlets", ())
+        runner = getattr(self._environment, "runner", None)  # the file may ask while it is loaded
+        users = getattr(runner, "user_greenlets", ())
         for _ in range(ANCESTORS_MAX):
             if greenlet is None or greenlet in users:
                 return greenlet

@@ -430,7 +430,7 @@ async def test_a_frozen_database_is_waited_for_no_longer_than_the_deadline(
     country: Country, ledger_postgres: EmbeddedPostgres
 ) -> None:
     key = uuid.uuid4()
-    limits = {"deadline_s": 1.0, "command_timeout_s": 0.3, "acquire_timeout_s": 0.3}
+    limits = {"deadline_s": 3.0, "command_timeout_s": 1.0, "acquire_timeout_s": 1.0}
     async with serving(country, lock_timeout_ms=200, **limits) as client:
         await client.get(f"/units/{SAO}/overview", person(SAO, "all"))
         assert ledger_postgres.pid is not None
