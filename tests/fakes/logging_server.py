@@ -32,7 +32,10 @@ class Server:
                 head = await reader.readuntil(b"\r\n\r\n")
                 began_s = time.time()
                 await self._answer(head, reader, writer, began_s)
-        except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError):
+        except (
+            asyncio.IncompleteReadError, asyncio.LimitOverrunError, asyncio.CancelledError,
+            ConnectionError,
+        ):  # fmt: skip
             pass
         finally:
             writer.close()
