@@ -23,7 +23,7 @@ from harness.measurements import read_measurements
 from harness.options import Options
 from harness.progress import Display
 from harness.recording import record
-from harness.run_folder import RunFolder
+from harness.run_folder import Manifest, RunFolder
 
 # As the judge: a plan of which less was sent was not put on the target (harness.caveats).
 OFFERED_SHARE_MIN: Final = 0.99
@@ -32,9 +32,9 @@ OFFERED_SHARE_MIN: Final = 0.99
 def load_and_show(options: Options, mastership: Mastership | None) -> int:
     """Carry the load out, print the closing table and the run folder, return the exit status."""
     folder = record(options, Display(), partial(load_alone, mastership=mastership))
-    is_offered = _close(folder)
-    print(folder.path)
     manifest = folder.read_manifest()
+    is_offered = _close(folder, manifest)
+    print(folder.path)
     for caveat in caveats_of_distribution(Recorded(folder=folder, manifest=manifest)):
         print(f"caveat: {caveat.text_en}")
     is_whole = is_offered and is_carried_out(manifest)
@@ -100,9 +100,8 @@ def apprenticeship_of(arguments: argparse.Namespace) -> Apprenticeship:
     )
 
 
-def _close(folder: RunFolder) -> bool:
+def _close(folder: RunFolder, manifest: Manifest) -> bool:
     """Print the table; says whether the plan was put on the target."""
-    manifest = folder.read_manifest()
     try:
         rows = load_rows(read_measurements(folder.samples), manifest.planned_by_operation)
     except EvidenceMissing as missing:

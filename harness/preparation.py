@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from contracts.reading import ContractError, read_contract
@@ -116,20 +117,24 @@ def read_dialect(name: str) -> Dialect:
         raise BadSetup(what=error.what, where=f"--dialect {name}", mend=error.mend) from error
 
 
+def read_tokens(path: Path) -> dict[int, str]:
+    """Return account -> token of a sessions file. Raises `BadSetup`."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return {int(row["account"]): row["token"] for row in csv.DictReader(file)}
+    except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
+        raise BadSetup(
+            what=f"it cannot be read as account,token rows: {error}",
+            where=f"--sessions {path}",
+            mend="give a CSV file with the header account,token",
+        ) from error
+
+
 def _check_signed_in(options: Options, population: Population) -> None:
     """Refuse people who can never sign in: with a dialect that has no sign-in, all need a token."""
-    signed_in: set[str] = set()
-    if options.sessions is not None:
-        try:
-            with options.sessions.open(encoding="utf-8", newline="") as file:
-                signed_in = {row[0] for row in csv.reader(file) if len(row) > 1 and row[1]}
-        except (OSError, csv.Error, UnicodeDecodeError) as error:
-            raise BadSetup(
-                what=f"it cannot be read: {error}", where=f"--sessions {options.sessions}",
-                mend="give a CSV file with the header account,token",
-            ) from error  # fmt: skip
+    tokens = {} if options.sessions is None else read_tokens(options.sessions)
     accounts = tuple(account for unit in population.units for account in accounts_of(unit))
-    missing = [one.account for one in accounts if str(one.account) not in signed_in]
+    missing = [one.account for one in accounts if not tokens.get(one.account)]
     if missing:
         raise BadSetup(
             what=f"{len(missing):,} of {len(accounts):,} people have no token (the first: account "

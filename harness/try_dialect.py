@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import csv
 import secrets
 import sys
 import time
-from pathlib import Path
 from typing import Final
 
 import aiohttp
@@ -21,7 +19,7 @@ import aiohttp
 from harness.dialect_walk import Trial, Walk, is_backlog, left_out_lines
 from harness.failures import BadSetup
 from harness.options import FISCAL_YEAR
-from harness.preparation import read_dialect
+from harness.preparation import read_dialect, read_tokens
 from harness.targets.asking import normal_url
 from harness.targets.remote import remote_target
 from scenarios.demand import ACTIVITIES
@@ -48,7 +46,7 @@ def try_dialect(arguments: argparse.Namespace) -> int:
     if not _is_date(arguments.date):
         raise BadSetup(what="this is no day", where=f"--date {arguments.date}",
                        mend="write it as in --date 2025-12-01")  # fmt: skip
-    tokens = _tokens(arguments.sessions) if arguments.sessions else {}
+    tokens = read_tokens(arguments.sessions) if arguments.sessions else {}
     population = build_population(composition=arguments.composition, scale=1.0)
     unit = _unit(arguments.account, tokens, population)
     target = remote_target(
@@ -222,18 +220,6 @@ async def _try_books(dialect: Dialect, carrier: _Carrier, unit: int, tokens: dic
     print(f"ok    books: {sum(units)} of {len(units)} units of province {province} are whole, "
           f"{len(books['documents']['unit']):,} documents")  # fmt: skip
     return int(not all(units))
-
-
-def _tokens(path: Path) -> dict[int, str]:
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            return {int(row["account"]): row["token"] for row in csv.DictReader(file)}
-    except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
-        raise BadSetup(
-            what=f"it cannot be read as account,token rows: {error}",
-            where=f"--sessions {path}",
-            mend="give a CSV file with the header account,token",
-        ) from error
 
 
 def _unit(account: int | None, tokens: dict[int, str], population: Population) -> int:

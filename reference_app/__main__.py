@@ -98,9 +98,8 @@ async def _serve(settings: Settings) -> None:
     await install(ledger, settings.defects)
     runner = web.AppRunner(make_app(ledger), shutdown_timeout=settings.drain_s)
     await runner.setup()
-    assert runner.server is not None
     listener = await open_doors(
-        ledger, runner.server, settings.host, settings.port, reuse_port=True, backlog=BACKLOG
+        ledger, runner, settings.host, settings.port, reuse_port=True, backlog=BACKLOG
     )
     port = listener.sockets[0].getsockname()[1]
     ready = {"url": f"http://{settings.host}:{port}", "worker": settings.worker_name}

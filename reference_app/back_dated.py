@@ -205,10 +205,7 @@ class _Member:
     @property
     def reference(self) -> str:
         """The office's number, the same however it is written: `๐๐๗` is 7."""
-        cell = self.cells.get("reference", "")
-        if isinstance(cell, float) and cell.is_integer():
-            cell = int(cell)
-        text = _written(cell)
+        text = _written(_whole(self.cells.get("reference", "")))
         return text.lstrip("0") or "0" if text.isascii() and text.isdigit() else text
 
 
@@ -368,6 +365,11 @@ def _value(member: _Member, name: str, field_type: str, target: Target) -> str:
     return _text(member, name)
 
 
+def _whole(cell: Any) -> Any:
+    """Return a whole number without the decimals that a workbook gives it, all else as it is."""
+    return int(cell) if isinstance(cell, float) and cell.is_integer() else cell
+
+
 def _written(cell: object) -> str:
     """Return a code or a word the same however its digits and letters are typed."""
     return unicodedata.normalize("NFKC", str(cell)).translate(THAI_DIGITS)
@@ -378,10 +380,10 @@ def _text(member: _Member, column: str) -> str:
     cell = member.cells.get(column, "")
     if isinstance(cell, str):
         return cell
-    is_whole = isinstance(cell, int) or (isinstance(cell, float) and cell.is_integer())
-    if isinstance(cell, bool) or not is_whole:
+    whole = _whole(cell)
+    if isinstance(cell, bool) or not isinstance(whole, int):
         raise _Wrong("not-text", member.row, column, cell)
-    return str(int(cell))
+    return str(whole)
 
 
 def _money(member: _Member, column: str) -> str:
@@ -423,9 +425,7 @@ def read_day(cell: Any) -> date:
         return cell.date()
     if isinstance(cell, date):
         return cell
-    if isinstance(cell, float) and cell.is_integer():
-        cell = int(cell)
-    text = MIDNIGHT.sub("", str(cell).translate(THAI_DIGITS))
+    text = MIDNIGHT.sub("", str(_whole(cell)).translate(THAI_DIGITS))
     if SERIAL.fullmatch(text):
         return SERIAL_ZERO + timedelta(days=int(text))
     if found := YEAR_FIRST.fullmatch(text):

@@ -1,10 +1,10 @@
-"""The door: what a full worker refuses, it refuses before HTTP is read, at a tenth of the cost.
+"""The door: what a full worker refuses, it refuses before HTTP is read, which costs much less.
 
-A refusal that costs a quarter of an answer takes half of the goodput at three times the load that
-the worker can carry. So this protocol stands before aiohttp's own on every connection. While the
-worker takes on no more, or no more of a unit (`admission.py`), a request for a unit's books that
-lies whole before it is answered 503 or 429 with finished bytes. Everything else aiohttp reads as
-ever, and the gate (`app.py`) stays the law.
+What refusing costs is taken from the answers of others, the more so the higher the load. So this
+protocol stands before aiohttp's own on every connection. While the worker takes on no more, or no
+more of a unit (`admission.py`), a request for a unit's books that lies whole before it is answered
+503 or 429 with finished bytes. Everything else aiohttp reads as ever, and the gate (`app.py`)
+stays the law.
 
 Where a request ends must be beyond doubt, or an answer would go to the wrong question. A request is
 plain when its head has the strict form of RFC 9112 and nothing that changes its framing or the
@@ -164,9 +164,11 @@ class Door(web.RequestHandler):
 
 
 async def open_doors(
-    ledger: Ledger, server: web.Server, host: str, port: int, **listening: Any
+    ledger: Ledger, runner: web.AppRunner, host: str, port: int, **listening: Any
 ) -> asyncio.Server:
-    """Listen, with a door before each connection of *server*; *listening* as `create_server`."""
+    """Listen, with a door before each connection of *runner*; *listening* as `create_server`."""
+    server = runner.server
+    assert server is not None, "set the runner up first"
     loop, doorway = asyncio.get_running_loop(), Doorway(ledger)
 
     def door() -> Door:

@@ -251,8 +251,7 @@ async def serving(country: Country, *, defects: str = "", **settings: Any) -> As
     await install(ledger, defects)
     runner = web.AppRunner(make_app(ledger), shutdown_timeout=2.0)
     await runner.setup()
-    assert runner.server is not None
-    listener = await open_doors(ledger, runner.server, "127.0.0.1", 0)
+    listener = await open_doors(ledger, runner, "127.0.0.1", 0)
     try:
         url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
         async with aiohttp.ClientSession() as session:

@@ -30,41 +30,30 @@ from harness.targets.workplace import make_workplace
 
 pytestmark = pytest.mark.slow
 
-# The loop burns, a thread sleeps through: only `--idle` is to see the sleeper. Each look stops it
-# for a moment, though, and what then waits for a processor looks busy.
-BURN_AND_SLEEP = """
+BURN = """
 import asyncio, threading, time
 def burn():
     end = time.perf_counter() + 0.2
     while time.perf_counter() < end:
         sum(range(50))
-def nap():
-    time.sleep(600)
-threading.Thread(target=nap, daemon=True).start()
 async def main():
     print("ready", flush=True)
     while True:
         burn()
+        {then}
         await asyncio.sleep(0)
+def nap():
+    time.sleep({nap_s})
+{before}
 asyncio.run(main())
 """
+# The loop burns, a thread sleeps through: only `--idle` is to see the sleeper. Each look stops it
+# for a moment, though, and what then waits for a processor looks busy.
+BURN_AND_SLEEP = BURN.format(
+    then="", nap_s=600, before="threading.Thread(target=nap, daemon=True).start()"
+)
 # Half of a loop's turn burns, half sleeps.
-BURN_AND_NAP = """
-import asyncio, time
-def burn():
-    end = time.perf_counter() + 0.2
-    while time.perf_counter() < end:
-        sum(range(50))
-def nap():
-    time.sleep(0.2)
-async def main():
-    print("ready", flush=True)
-    while True:
-        burn()
-        nap()
-        await asyncio.sleep(0)
-asyncio.run(main())
-"""
+BURN_AND_NAP = BURN.format(then="nap()", nap_s=0.2, before="")
 RECORDED_S = 2
 
 
