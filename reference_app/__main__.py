@@ -29,6 +29,7 @@ from reference_app.door import open_doors
 from reference_app.fill import fill
 from reference_app.problems import BadCatalogue, BadSettings
 from reference_app.settings import Settings, read_settings
+from reference_app.street import StreetLoop
 
 BACKLOG: Final = 4096  # connections of a login rush that wait to be accepted
 DRAIN_STEP_S: Final = 0.05
@@ -46,7 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0
         settings = read_settings(os.environ)
         if command == "serve":
-            asyncio.run(_serve(settings))
+            with asyncio.Runner(loop_factory=StreetLoop) as runner:
+                runner.run(_serve(settings))
         elif command == "audit":
             return asyncio.run(_audit(settings))
         else:

@@ -63,11 +63,15 @@ class Admission:
 
     def refusal(self, in_progress: int, of_unit: int) -> str | None:
         """Say as what one more is refused with so many in progress, in all and of its unit."""
-        stands = self._stands_from < inf and self._clock() >= self._stands_from
-        limit, share = self._narrow if stands else self._wide
+        limit, share = self.limits()
         if in_progress >= limit:
             return "shed"
         return "shed-unit" if of_unit >= share else None
+
+    def limits(self) -> tuple[int, int]:
+        """Return how many may be in progress now, in all and of one unit."""
+        stands = self._stands_from < inf and self._clock() >= self._stands_from
+        return self._narrow if stands else self._wide
 
     def leave(self, unit: str | None) -> None:
         """Give the place back."""

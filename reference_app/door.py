@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 from aiohttp import web
 
 from reference_app.problems import Problem
+from reference_app.street import Street, StreetLoop
 
 if TYPE_CHECKING:
     from reference_app.app import Ledger
@@ -73,6 +74,14 @@ class Doorway:
             )
         }
 
+    def room(self) -> float:
+        """Return the share of this worker's places that is free; all of it while it stops."""
+        ledger = self._ledger
+        if ledger.is_draining:
+            return 1.0
+        limit, _ = ledger.admission.limits()
+        return 1.0 - max(self.in_progress, ledger.admission.in_flight) / max(1, limit)
+
     def has_refused(self, unit: bytes, transport: asyncio.Transport | None) -> bool:
         """Refuse a request of *unit* that came on *transport* if that is due, or do nothing.
 
@@ -116,14 +125,24 @@ def _refusal(code: str, detail: str, worker_name: str) -> bytes:
 class Door(web.RequestHandler):
     """One connection of one worker."""
 
-    __slots__ = ("_body_left", "_doorway", "_unanswered", "_unit")
+    __slots__ = ("_body_left", "_doorway", "_fd", "_street", "_unanswered", "_unit")
 
-    def __init__(self, doorway: Doorway, server: web.Server, **options: Any) -> None:
+    def __init__(
+        self, doorway: Doorway, street: Street, server: web.Server, **options: Any
+    ) -> None:
         super().__init__(server, **options)
         self._doorway = doorway
+        self._street = street
+        self._fd = -1
         self._body_left = 0  # bytes of a body under way, or _NOT_PLAIN for good
         self._unanswered = 0
         self._unit: bytes | None = None  # for which a request was let in that the gate has
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Stand in the street."""
+        self._fd = transport.get_extra_info("socket").fileno()
+        self._street.add_client(self._fd)
+        super().connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
         """Refuse a whole plain request if that is due, or let aiohttp read *data*."""
@@ -155,6 +174,7 @@ class Door(web.RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         """Forget what nobody waits for any more."""
         self._leave()
+        self._street.remove_client(self._fd)
         super().connection_lost(exc)
 
     def _leave(self) -> None:
@@ -166,12 +186,17 @@ class Door(web.RequestHandler):
 async def open_doors(
     ledger: Ledger, runner: web.AppRunner, host: str, port: int, **listening: Any
 ) -> asyncio.Server:
-    """Listen, with a door before each connection of *runner*; *listening* as `create_server`."""
-    server = runner.server
+    """Listen, with a door before each connection of *runner*; *listening* as `create_server`.
+
+    The running loop is a `StreetLoop`.
+    """
+    server, loop = runner.server, asyncio.get_running_loop()
     assert server is not None, "set the runner up first"
-    loop, doorway = asyncio.get_running_loop(), Doorway(ledger)
+    assert isinstance(loop, StreetLoop), "the door needs a street"
+    street, doorway = loop.street, Doorway(ledger)
+    street.room = doorway.room
 
     def door() -> Door:
-        return Door(doorway, server, loop=loop, access_log=None)
+        return Door(doorway, street, server, loop=loop, access_log=None)
 
     return await loop.create_server(door, host, port, **listening)

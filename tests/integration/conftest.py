@@ -1,6 +1,6 @@
 """An embedded PostgreSQL for the session, a tiny country in it, and ledgers served in the test.
 
-Coroutine tests are run by `asyncio.run`, one loop per test. `serving` starts a ledger inside the
+Coroutine tests are run in a worker's loop, one loop per test. `serving` starts a ledger inside the
 test's loop, so a test may look at its parts; `country` is filled anew for each module (`refill`
 within one, for tests that leave the books in disorder).
 """
@@ -16,6 +16,7 @@ import pytest
 
 from harness.targets.postgres import EmbeddedPostgres
 from harness.targets.workplace import make_workplace
+from reference_app.street import StreetLoop
 from tests.integration.ledger_client import Country, fill_country
 
 
@@ -25,7 +26,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
         return None
     names = inspect.signature(pyfuncitem.obj).parameters
     arguments = {name: pyfuncitem.funcargs[name] for name in names}
-    asyncio.run(pyfuncitem.obj(**arguments))
+    with asyncio.Runner(loop_factory=StreetLoop) as runner:
+        runner.run(pyfuncitem.obj(**arguments))
     return True
 
 

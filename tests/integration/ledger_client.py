@@ -23,6 +23,7 @@ from reference_app.defects.catalogue import install
 from reference_app.door import open_doors
 from reference_app.fill import fill
 from reference_app.settings import Settings
+from reference_app.street import StreetLoop
 
 T = TypeVar("T")
 
@@ -276,7 +277,7 @@ class Aside:
 @contextmanager
 def aside(serves: AbstractAsyncContextManager[Client]) -> Iterator[Aside]:
     """Enter what *serves* a ledger in a loop and thread of its own."""
-    loop = asyncio.new_event_loop()
+    loop = StreetLoop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     try:
