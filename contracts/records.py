@@ -139,6 +139,14 @@ BOOKS_COLUMNS: Final = {
     "export": ("unit", "is_complete", "reason"),  # one row per unit of the plan, read or not
 }  # fmt: skip
 
+# The consolidated trial balances of all parents for one period (books/after, if the dialect reads
+# them), and whose they are to hold by the plan: a row for the parent and each of its dependants,
+# with the reason why the parent's report was not read, "" when it was.
+CONSOLIDATION_COLUMNS: Final = {
+    "consolidated": BOOKS_COLUMNS["trial_balance"],
+    "members": ("parent", "unit", "period", "reason"),
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phase:

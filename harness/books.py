@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from contracts.records import BOOKS_COLUMNS
+from contracts.records import BOOKS_COLUMNS, CONSOLIDATION_COLUMNS
 from harness.columns import (
     Batch,
     ColumnFile,
@@ -52,12 +52,19 @@ class Books:
     def table(self, table: str) -> ColumnFile:
         """Open one table. Raises `EvidenceMissing`."""
         if table not in self._opened:
-            paths = sorted(
-                [*self.folder.glob(f"{table}.parquet"), *self.folder.glob(f"{table}-*.parquet")]
-            )
+            columns = (BOOKS_COLUMNS | CONSOLIDATION_COLUMNS)[table]
             name = f"{self.name}/{table}"
-            self._opened[table] = open_columns(name, paths, BOOKS_COLUMNS[table])
+            self._opened[table] = open_columns(name, self._paths(table), columns)
         return self._opened[table]
+
+    def has(self, table: str) -> bool:
+        """Say whether a table was recorded, readable or not."""
+        return bool(self._paths(table))
+
+    def _paths(self, table: str) -> list[Path]:
+        return sorted(
+            [*self.folder.glob(f"{table}.parquet"), *self.folder.glob(f"{table}-*.parquet")]
+        )
 
     def integers(self, table: str, column: str, dtype: type[np.generic]) -> npt.NDArray[Any]:
         """Read a column of whole numbers; amounts must be small enough to be added up."""

@@ -18,6 +18,7 @@ import numpy as np
 
 from contracts.records import LoadKind
 from harness.connections import connections_of
+from harness.consolidated_reads import Consolidation, consolidating, members_of, period_of
 from harness.failures import BadSetup, BrokenExperiment
 from harness.faults.catalogue import parse_faults
 from harness.faults.fault import Fault
@@ -332,13 +333,17 @@ def read_all_books(scene: Scene, target: Target, when: str, *, unread_because: s
         scene.display.warn(f"the books {when} the load are not read: {reason}")
         return
     scene.display.step(f"reading the books {when} the load")
+    consolidation = _consolidation(scene, target, token or "") if when == "after" else None
+    if consolidation is not None:
+        consolidation.begin()
+    into = scene.folder.books_before if when == "before" else scene.folder.books_after
     report = read_books(
         url=target.url,
         token=token or "",
         dialect=scene.preparation.dialect,
         population=population,
         fiscal_year=FISCAL_YEAR,
-        into=scene.folder.books_before if when == "before" else scene.folder.books_after,
+        into=into,
         history_months=scene.options.history_months,
     )
     if report.incomplete_count:
@@ -346,3 +351,20 @@ def read_all_books(scene: Scene, target: Target, when: str, *, unread_because: s
             f"the books of {report.incomplete_count:,} of {report.unit_count:,} units could not "
             f"be read whole {when} the load: {report.first_reason}"
         )
+    if consolidation is not None:
+        unread, reason = consolidation.conclude(into)
+        if unread:
+            scene.display.warn(f"{unread:,} consolidated reports could not be read: {reason}")
+
+
+def _consolidation(scene: Scene, target: Target, token: str) -> Consolidation | None:
+    dialect = consolidating(scene.preparation.dialect)
+    if dialect is None or not members_of(scene.preparation.population):
+        return None
+    return Consolidation(
+        url=target.url,
+        token=token,
+        dialect=dialect,
+        population=scene.preparation.population,
+        period=period_of(scene.preparation.scenario.business_date),
+    )

@@ -21,19 +21,14 @@ import pyarrow.parquet as pq
 
 from contracts.records import BOOKS_COLUMNS
 from harness.failures import BadSetup
+from harness.patient_reads import fetch
 from scenarios.dialects.interface import BookColumns, Dialect, Request
 from scenarios.population import AUDITOR_ACCOUNT, Population
 
 WIDTH: Final = 2  # provinces asked for at once: one being made while another is on its way
-TRIES: Final = 3
-RETRY_DELAY_S: Final = 0.5
-# A target that asks us to come back later is right to do so; only the time for all is limited.
-POLITE_TRIES: Final = 300
-POLITE_DELAY_S_MAX: Final = 5.0
 PROVINCE_LIMIT_S: Final = 60.0  # one province's books at full scale are 2 MB
 ALL_LIMIT_S: Final = 300.0  # the whole country; a target that is slower has books not read
 # A month of history makes a province's books up to 80 MB: both limits grow by themselves with each.
-BODY_BYTES_MAX: Final = 512 * 1024 * 1024
 
 _TEXT: Final = frozenset({"kind", "date", "budget_line", "status", "account", "reason"})
 _FLAGS: Final = frozenset({"is_cash", "is_complete"})
@@ -125,7 +120,7 @@ class _Reading:
 
                 async def read(request: Request, wanted: list[int]) -> None:
                     async with width:  # parsed within it: bodies that wait would pile up
-                        body, reason = await self._fetch(session, request, deadline)
+                        body, reason = await fetch(session, self.url, request, deadline)
                         tables.add(await self._rows_of(body, reason, wanted))
 
                 pairs = zip(requests, (units[province] for province in provinces), strict=True)
@@ -160,54 +155,6 @@ class _Reading:
         self.incomplete_count += len(incomplete)
         self.first_reason = self.first_reason or next(iter(incomplete), "")
         return rows
-
-    async def _fetch(
-        self, session: aiohttp.ClientSession, request: Request, deadline: float
-    ) -> tuple[bytes | None, str]:
-        """Body of one answer, or None with the reason of the last try."""
-        reason = "no time was left for it"
-        tries = polite_tries = 0
-        while tries < TRIES and polite_tries < POLITE_TRIES:
-            if asyncio.get_running_loop().time() > deadline:
-                break
-            try:
-                async with session.request(
-                    request.method, self.url + request.target, headers=dict(request.headers)
-                ) as response:
-                    if response.status == 200:
-                        return await _whole_body(response), ""
-                    reason = f"HTTP {response.status}"
-                    delay_s = _asked_delay_s(response)
-                    if delay_s is not None:
-                        polite_tries += 1
-                        await asyncio.sleep(delay_s)
-                        continue
-                    if response.status < 500:
-                        break
-            except (aiohttp.ClientError, TimeoutError, OSError) as error:
-                reason = f"{type(error).__name__}: {error}".rstrip(": ")
-            tries += 1
-            await asyncio.sleep(RETRY_DELAY_S * 2**tries)
-        return None, reason
-
-
-def _asked_delay_s(response: aiohttp.ClientResponse) -> float | None:
-    """Seconds after which the target asks us to come again, None when it does not ask."""
-    if response.status not in (429, 503):
-        return None
-    asked = response.headers.get("Retry-After", "")
-    return min(float(asked), POLITE_DELAY_S_MAX) if asked.isdecimal() else None
-
-
-async def _whole_body(response: aiohttp.ClientResponse) -> bytes:
-    parts: list[bytes] = []
-    size = 0
-    async for part in response.content.iter_any():
-        parts.append(part)
-        size += len(part)
-        if size > BODY_BYTES_MAX:
-            raise aiohttp.ClientPayloadError(f"more than {BODY_BYTES_MAX:,} bytes")
-    return b"".join(parts)
 
 
 def _unread(units: list[int], reason: str) -> dict[str, list[Any]]:

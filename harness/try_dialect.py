@@ -16,6 +16,7 @@ from typing import Final
 
 import aiohttp
 
+from harness.consolidated_reads import UNREADABLE, consolidating, period_of, read_report
 from harness.dialect_walk import Trial, Walk, is_backlog, left_out_lines
 from harness.failures import BadSetup
 from harness.options import FISCAL_YEAR
@@ -82,6 +83,7 @@ async def _try(
         )
         unreached = await walk.run()
         wrong = len(walk.wrong) + await _try_books(dialect, carrier, unit, tokens)
+        wrong += await _try_reports(dialect, carrier, unit, tokens, arguments.date)
     for line in left_out_lines(dialect):
         print(f"left out of every plan: {line}")
     if unreached:
@@ -220,6 +222,38 @@ async def _try_books(dialect: Dialect, carrier: _Carrier, unit: int, tokens: dic
     print(f"ok    books: {sum(units)} of {len(units)} units of province {province} are whole, "
           f"{len(books['documents']['unit']):,} documents")  # fmt: skip
     return int(not all(units))
+
+
+async def _try_reports(
+    dialect: Dialect, carrier: _Carrier, unit: int, tokens: dict[int, str], date: str
+) -> int:
+    """Say whether a consolidated report can be read; returns how many things are wrong with it."""
+    reading = consolidating(dialect)
+    if reading is None:
+        print("reports: this dialect reads no consolidated ones: invariant I11 stays NOT_TESTED")
+        return 0
+    token = tokens.get(AUDITOR_ACCOUNT, "")
+    if not token:
+        return 0  # said of the books already
+    requests = reading.read_consolidated_requests([unit], period_of(date), token=token)
+    if len(requests) != 1:
+        print(f"WRONG reports: read_consolidated_requests gave {len(requests)} requests for one "
+              "parent; mend: give one for each")  # fmt: skip
+        return 1
+    answer = await carrier.fetch(requests[0])
+    if answer.status != 200:
+        print(f"WRONG reports: GET {requests[0].target} gave "
+              f"{answer.status or answer.ending.value}; mend: see the auditor's rights, and "
+              "read_consolidated_requests")  # fmt: skip
+        return 1
+    try:
+        accounts = len(read_report(reading, answer.body))
+    except UNREADABLE as error:
+        print("WRONG reports: parse_consolidated raised "
+              f"{type(error).__name__}: {error}; mend: correct it")  # fmt: skip
+        return 1
+    print(f"ok    reports: the consolidated report of unit {unit} has {accounts} accounts")
+    return 0
 
 
 def _unit(account: int | None, tokens: dict[int, str], population: Population) -> int:

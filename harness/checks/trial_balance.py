@@ -57,9 +57,8 @@ class WrongRows(NamedTuple):
     credit_off: Int64
 
 
-def read_trial_balance(books: Books) -> TrialBalance:
-    """Read the trial balance of one reading of the books. Raises `EvidenceMissing`."""
-    table = "trial_balance"
+def read_trial_balance(books: Books, table: str = "trial_balance") -> TrialBalance:
+    """Read the trial balances of one reading of the books. Raises `EvidenceMissing`."""
     unit = books.integers(table, "unit", np.int32)
     period = books.integers(table, "period", np.int32)
     account, _ = books.words(table, "account")
@@ -69,8 +68,8 @@ def read_trial_balance(books: Books) -> TrialBalance:
     ]
     if unit.size and int(unit.min()) < 0:
         raise EvidenceMissing(
-            en=f"{books.name}/trial_balance holds negative units",
-            th=f"{books.name}/trial_balance มีหน่วยงานที่ติดลบ",
+            en=f"{books.name}/{table} holds negative units",
+            th=f"{books.name}/{table} มีหน่วยงานที่ติดลบ",
         )
     order = np.lexsort((period, account, unit))
     opening, debit, credit, closing = (column[order] for column in amounts)

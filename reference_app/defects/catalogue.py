@@ -5,6 +5,7 @@ Nothing here runs in a healthy ledger: `install` returns at once when the list i
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from reference_app.defects.access import ACCESS_DEFECTS
@@ -12,18 +13,20 @@ from reference_app.defects.around_posting import AROUND_POSTING_DEFECTS
 from reference_app.defects.defect import Defect
 from reference_app.defects.importing import IMPORTING_DEFECTS
 from reference_app.defects.posting_function import POSTING_FUNCTION_DEFECTS
+from reference_app.defects.reports import REPORT_DEFECTS
 from reference_app.problems import BadSettings
 
 if TYPE_CHECKING:
     from reference_app.app import Ledger
 
-DEFECTS = {
-    defect.id: defect
-    for defect in sorted(
-        (*AROUND_POSTING_DEFECTS, *POSTING_FUNCTION_DEFECTS, *IMPORTING_DEFECTS, *ACCESS_DEFECTS),
-        key=lambda defect: defect.id,
-    )
-}
+_BY_PLACE = (
+    AROUND_POSTING_DEFECTS,
+    POSTING_FUNCTION_DEFECTS,
+    IMPORTING_DEFECTS,
+    ACCESS_DEFECTS,
+    REPORT_DEFECTS,
+)
+DEFECTS = {defect.id: defect for defect in sorted(chain(*_BY_PLACE), key=lambda defect: defect.id)}
 
 
 def catalogue_text() -> str:

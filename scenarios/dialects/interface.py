@@ -55,6 +55,16 @@ class Answer(NamedTuple):
 BookColumns = Mapping[str, Mapping[str, Sequence[Any]]]
 
 
+class AccountTotals(NamedTuple):
+    """A row of a trial balance; opening and closing are debit positive."""
+
+    account: str
+    opening_satang: int
+    debit_satang: int
+    credit_satang: int
+    closing_satang: int
+
+
 class Dialect(Protocol):
     """The seam between the harness and one kind of system.
 
@@ -99,4 +109,20 @@ class Dialect(Protocol):
 
     def parse_books(self, body: bytes) -> BookColumns:
         """Return table -> column -> values for the tables of `contracts.records.BOOKS_COLUMNS`."""
+        ...
+
+
+class ConsolidatingDialect(Protocol):
+    """What a dialect has besides when its system shows consolidated reports."""
+
+    def read_consolidated_requests(
+        self, parents: Sequence[int], period: int, *, token: str
+    ) -> tuple[Request, ...]:
+        """Return a read of the consolidated trial balance of each of *parents* for *period*
+        (CE year * 100 + month), for the holder of *token*.
+        """
+        ...
+
+    def parse_consolidated(self, body: bytes) -> Sequence[AccountTotals]:
+        """Return what one such report says of each account."""
         ...

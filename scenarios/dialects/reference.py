@@ -17,8 +17,8 @@ import orjson
 from contracts.records import Failure, Outcome
 from scenarios.demand import OPERATIONS
 from scenarios.dialects.bodies import json_body
-from scenarios.dialects.interface import Answer, BookColumns, Request
-from scenarios.dialects.reference_books import parse_books
+from scenarios.dialects.interface import AccountTotals, Answer, BookColumns, Request
+from scenarios.dialects.reference_books import parse_books, parse_consolidated
 from scenarios.dialects.reference_papers import PAPERS
 from scenarios.dialects.reference_sheet import upload_body
 from scenarios.journeys.forms import Approval, BackDatedBooks, Check, Form, PeriodClose
@@ -175,6 +175,21 @@ class ReferenceDialect:
     def parse_books(self, body: bytes) -> BookColumns:
         """Return table -> column -> values; see `scenarios.dialects.reference_books`."""
         return parse_books(body)
+
+    def read_consolidated_requests(
+        self, parents: Sequence[int], period: int, *, token: str
+    ) -> tuple[Request, ...]:
+        """Return the reads of the consolidated trial balances of *parents* for *period*."""
+        headers = (("Authorization", f"Bearer {token}"),)
+        query = f"period={period // 100}-{period % 100:02d}"
+        return tuple(
+            Request("GET", f"/units/{parent}/reports/consolidated-trial-balance?{query}", headers)
+            for parent in parents
+        )
+
+    def parse_consolidated(self, body: bytes) -> Sequence[AccountTotals]:
+        """Return the rows of one report; see `scenarios.dialects.reference_books`."""
+        return parse_consolidated(body)
 
 
 # Answers to replies.

@@ -14,12 +14,14 @@ from typing import Any, Final
 import orjson
 
 from contracts.records import BOOKS_COLUMNS
+from scenarios.dialects.interface import AccountTotals
 
 Columns = dict[str, dict[str, list[Any]]]
 _MONEY: Final = re.compile(r"-?[0-9]{1,15}\.[0-9]{2}")
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _PERIOD: Final = re.compile(r"[0-9]{4}-(?:0[1-9]|1[0-2])")
+_TOTALS: Final = ("opening", "debit", "credit", "closing")
 _LOW: Final = (1 << 64) - 1
 _REASON_LENGTH_MAX: Final = 200
 # Amounts, days and accounts come again and again; only texts are kept, as they raise for all else.
@@ -62,6 +64,14 @@ def parse_books(body: bytes) -> Columns:
         charted.update(row[0] for row in rows["chart"])
         _append(books, "export", (unit, True, ""))
     return books
+
+
+def parse_consolidated(body: bytes) -> list[AccountTotals]:
+    """Return the rows of one consolidated trial balance. Raises `BooksUnreadable` or what comes."""
+    return [
+        AccountTotals(_text(row["account"]), *(_satang(row[name]) for name in _TOTALS))
+        for row in orjson.loads(body)["accounts"]
+    ]
 
 
 def _append(books: Columns, table: str, row: tuple[Any, ...]) -> None:

@@ -14,6 +14,7 @@ from contracts.records import Failure, Outcome
 from tests.fakes.run_folders import (
     LATE_POST,
     OVERSPEND,
+    PERIOD,
     POST,
     PRY,
     READ,
@@ -449,6 +450,46 @@ def hide_the_version(run: FakeRun) -> None:
     run.manifest = run.manifest.evolve(fingerprint={"name": "fake"})
 
 
+def leave_out_a_dependant(run: FakeRun) -> None:
+    left_out = max(run.parents)
+    rows = [row for row in run.after["trial_balance"] if row["unit"] == left_out]
+
+    def without(reports: list[Row], members: list[Row]) -> None:
+        for report in reports:
+            last = [row for row in rows if row["account"] == report["account"]]
+            for name in ("debit", "credit"):
+                moved = sum(r[f"{name}_satang"] for r in last if r["period"] == PERIOD)
+                report[f"{name}_satang"] -= moved
+            if last:
+                closing = max(last, key=lambda row: row["period"])["closing_satang"]
+                report["closing_satang"] -= closing
+                report["opening_satang"] = (
+                    report["closing_satang"] - report["debit_satang"] + report["credit_satang"]
+                )
+
+    run.spoil_reports = without
+
+
+def consolidate_to_the_satang(run: FakeRun) -> None:
+    def one_off(reports: list[Row], members: list[Row]) -> None:
+        reports[-1]["debit_satang"] += 1
+        reports[-1]["credit_satang"] += 1
+
+    run.spoil_reports = one_off
+
+
+def consolidate_twice(run: FakeRun) -> None:
+    run.spoil_reports = lambda reports, members: reports.append(dict(reports[0]))
+
+
+def forget_an_account(run: FakeRun) -> None:
+    run.spoil_reports = lambda reports, members: reports.__delitem__(0)
+
+
+def say_nothing_of_a_parent(run: FakeRun) -> None:
+    run.spoil_reports = lambda reports, members: reports.clear()
+
+
 def _of(apply: Callable[[FakeRun], None], *breached: str) -> Damage:
     return Damage(apply, frozenset(breached))
 
@@ -493,6 +534,11 @@ DAMAGES: Final[dict[str, Damage]] = {
         _of(store_on_another_line, "I10"),
         _of(answer_a_replay_differently, "I10"),
         _of(accept_altered, "I10"),
+        _of(leave_out_a_dependant, "I11"),
+        _of(consolidate_to_the_satang, "I11"),
+        _of(consolidate_twice, "I11"),
+        _of(forget_an_account, "I11"),
+        _of(say_nothing_of_a_parent, "I11"),
         _of(change_closed_balance, "I7", "I2"),
         _of(slow_reads, "latency-read"),
         _of(silent_posts, "latency-post", "errors", "carried"),

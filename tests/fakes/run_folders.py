@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 from contracts.records import (
     BOOKS_COLUMNS,
+    CONSOLIDATION_COLUMNS,
     OPERATION_DTYPE,
     READING_COLUMNS,
     SAMPLE_DTYPE,
@@ -38,6 +39,7 @@ OPERATIONS = [("view_worklist", "read"), ("create_receipt", "post"),
               ("authorize_at_provider", "provider"), ("post_into_closed_period", "probe"),
               ("pry_into_other_unit", "probe"), ("overspend", "probe")]  # fmt: skip
 READ, POST, REPORT, LOGIN, PROVIDER, LATE_POST, PRY, OVERSPEND = range(8)
+PERIOD = 202512
 WALL_OFFSET_NS = 1_700_000_000 * S
 
 
@@ -54,6 +56,9 @@ class FakeRun:
     host_cpu: list[tuple[int, float]]
     load_cpu: float = 0.3
     said: dict[int, Row] = field(default_factory=dict)  # by second: readings that differ
+    parents: dict[int, int] = field(default_factory=dict)  # of the dependants
+    # Given the rows of the consolidated reports, and of the members, as right targets show them.
+    spoil_reports: Callable[[list[Row], list[Row]], None] = lambda reports, members: None
 
     def document_of(self, kind: str, place: int = 0) -> Row:
         """Return a document of *kind* that was made during the run."""
@@ -71,10 +76,44 @@ class FakeRun:
         write_operations(folder.operations / "load-0.parquet", self.operations)
         write_books(folder.books_before, self.before)
         write_books(folder.books_after, self.after)
+        if self.parents:
+            self._write_consolidated(folder.books_after)
         for event in self.faults:
             folder.append_fault(event)
         self._write_readings(folder)
         return folder
+
+    def _write_consolidated(self, into: Path) -> None:
+        heads = sorted(set(self.parents.values()))
+        parent_of = {head: head for head in heads} | self.parents
+        totals: dict[tuple[int, str], Row] = {}
+        standing = {
+            (row["unit"], row["account"]): row
+            for row in sorted(self.after["trial_balance"], key=lambda row: row["period"])
+            if row["period"] <= PERIOD
+        }
+        for (unit, account), row in standing.items():
+            if unit not in parent_of:
+                continue
+            head = parent_of[unit]
+            total = totals.setdefault(
+                (head, account),
+                {"unit": head, "period": PERIOD, "account": account}
+                | {f"{name}_satang": 0 for name in ("opening", "debit", "credit", "closing")},
+            )
+            moved = row["period"] == PERIOD
+            total["opening_satang"] += row["opening_satang" if moved else "closing_satang"]
+            total["debit_satang"] += row["debit_satang"] * moved
+            total["credit_satang"] += row["credit_satang"] * moved
+            total["closing_satang"] += row["closing_satang"]
+        reports = list(totals.values())
+        members = [
+            {"parent": head, "unit": unit, "period": PERIOD, "reason": ""}
+            for unit, head in sorted(parent_of.items())
+        ]
+        self.spoil_reports(reports, members)
+        write_table(into / "consolidated.parquet", "consolidated", reports)
+        write_table(into / "members.parquet", "members", members)
 
     def _write_readings(self, folder: RunFolder) -> None:
         rows = [(at, "host", "host", "cpu_share", share, "share") for at, share in self.host_cpu]
@@ -169,13 +208,13 @@ def write_books(folder: Path, tables: dict[str, list[Row]]) -> None:
 def write_table(path: Path, name: str, rows: list[Row]) -> None:
     """Write one table of the books."""
     columns = {}
-    for column in BOOKS_COLUMNS[name]:
+    for column in (BOOKS_COLUMNS | CONSOLIDATION_COLUMNS)[name]:
         kind = None
         if column in ("key_high", "key_low"):
             kind = pa.uint64()
         elif column.endswith("_satang") or column == "document":
             kind = pa.int64()
-        elif column in ("unit", "number", "fiscal_year", "period", "line_count", "class"):
+        elif column in ("unit", "parent", "number", "fiscal_year", "period", "line_count", "class"):
             kind = pa.int32()
         elif column.startswith("is_"):
             kind = pa.bool_()
@@ -246,6 +285,7 @@ def good_run(
         faults=[FaultEvent(name="worker_kill", target="app worker 1", injected_ns=T0 + 70 * S,
                            healed_ns=T0 + 72 * S, detail="pid 1 of 2 workers; died after 1 ms")],
         host_cpu=[(T0 + second * S, 0.6) for second in range(120)],
+        parents={numbers[1]: numbers[0], numbers[2]: numbers[0]},
     )  # fmt: skip
 
 

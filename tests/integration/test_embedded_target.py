@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness.cli import main
+from harness.consolidated_reads import Consolidation, consolidating
 from harness.failures import BadSetup, BrokenExperiment
 from harness.final_reads import read_auditor_token, read_books
 from harness.processes import Child, is_alive, start_child
@@ -72,6 +73,7 @@ def test_the_reference_dialect_and_ledger_understand_each_other(
     assert f"[document {document}," in told["find_document_by_key"]
     assert any(line.startswith("ok    the same key again") for line in lines)
     assert "units of province" in told["books:"]
+    assert "accounts" in told["reports:"]
 
 
 def test_it_says_what_it_is(target: EmbeddedTarget) -> None:
@@ -120,6 +122,49 @@ def test_books_that_cannot_be_read_are_recorded_unit_by_unit(
     export = _books_tables(tmp_path)["export"]
     assert len(export) == len(population.units)
     assert not any(row["is_complete"] for row in export)
+
+
+def consolidation(
+    target: EmbeddedTarget, population: Population, *, token: str | None = None
+) -> Consolidation:
+    token = token or read_auditor_token(target.sessions_csv)
+    dialect = consolidating(load_dialect("reference"))
+    assert token
+    assert dialect is not None
+    return Consolidation(
+        url=target.url, token=token, dialect=dialect, population=population, period=202512
+    )
+
+
+def test_the_consolidated_reports_of_all_parents_are_read(
+    target: EmbeddedTarget, population: Population, tmp_path: Path
+) -> None:
+    reading = consolidation(target, population)
+    reading.begin()
+    assert reading.conclude(tmp_path) == (0, "")
+
+    tables = _books_tables(tmp_path)
+    parents = {unit.parent for unit in population.units if unit.parent}
+    assert {row["unit"] for row in tables["consolidated"]} == parents
+    assert {(row["parent"], row["unit"]) for row in tables["members"]} == {
+        *((parent, parent) for parent in parents),
+        *((unit.parent, unit.unit) for unit in population.units if unit.parent),
+    }
+    assert {row["reason"] for row in tables["members"]} == {""}
+    assert sum(int(str(row["closing_satang"])) for row in tables["consolidated"]) == 0
+
+
+def test_consolidated_reports_that_nobody_may_read_have_a_reason(
+    target: EmbeddedTarget, population: Population, tmp_path: Path
+) -> None:
+    reading = consolidation(target, population, token="forged")
+    reading.begin()
+    unread, reason = reading.conclude(tmp_path)
+
+    tables = _books_tables(tmp_path)
+    assert unread == len({row["parent"] for row in tables["members"]}) > 1
+    assert "40" in reason
+    assert tables["consolidated"] == []
 
 
 def test_a_killed_worker_is_replaced(target: EmbeddedTarget) -> None:

@@ -434,7 +434,7 @@ class TestNewElaas:
         }
 
         assert open_ended == {
-            "I8", "I11", "site_loss", "scaling", "availability",
+            "I8", "site_loss", "scaling", "availability",
         }  # fmt: skip
 
     @pytest.mark.parametrize(

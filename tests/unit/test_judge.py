@@ -24,9 +24,9 @@ from harness.verdict import RunVerdict, evaluate, judge
 from tests.fakes.judge_contract import contract, money_contract
 from tests.fakes.run_damage import DAMAGES
 from tests.fakes.run_folders import FakeRun, good_run, write_table
-from tests.fakes.small_ledger import T0, S
+from tests.fakes.small_ledger import T0, Row, S
 
-NOT_JUDGED = {"I8", "I11", "availability"}
+NOT_JUDGED = {"I8", "availability"}
 
 
 @pytest.fixture(scope="module")
@@ -170,6 +170,76 @@ def test_a_unit_whose_books_were_not_read_is_not_taken_for_lost(tmp_path: Path) 
 
     assert breached(verdict) == {"export"}
     assert "books_incomplete" in {caveat.id for caveat in verdict.caveats}
+
+
+def without_reports(reports: list[Row], members: list[Row]) -> None:
+    reports.clear()
+    for row in members:
+        row["reason"] = "HTTP 500"
+
+
+def of_another_month(reports: list[Row], members: list[Row]) -> None:
+    for row in reports:
+        row["period"] = 202511
+
+
+def belonging_to_two(reports: list[Row], members: list[Row]) -> None:
+    members.append(members[0] | {"parent": 99})
+
+
+@pytest.mark.parametrize("spoil", [without_reports, of_another_month, belonging_to_two])
+def test_consolidated_reports_that_were_not_read_well_never_pass(
+    spoil: Callable[[list[Row], list[Row]], None], tmp_path: Path
+) -> None:
+    run = good_run(1)
+    run.spoil_reports = spoil
+
+    verdict = evaluate(run.write(tmp_path / "run"), contract())
+
+    assert verdicts_of(verdict)["I11"] == Verdict.INCONCLUSIVE
+    assert breached(verdict) == set()
+
+
+def test_a_wrong_report_is_a_breach_though_another_could_not_be_read(tmp_path: Path) -> None:
+    run = good_run(1)
+    units = [row["unit"] for row in run.after["export"]]
+    run.parents = {units[1]: units[0], units[3]: units[2]}
+
+    def spoil(reports: list[Row], members: list[Row]) -> None:
+        reports[:] = [row for row in reports if row["unit"] == units[0]]
+        reports[0]["opening_satang"] -= 500
+        for row in members:
+            row["reason"] = "" if row["parent"] == units[0] else "timed out"
+
+    run.spoil_reports = spoil
+    verdict = evaluate(run.write(tmp_path / "run"), contract())
+    money = next(one for one in verdict.clauses if one.clause.id == "I11")
+
+    assert breached(verdict) == {"I11"}
+    assert money.findings[0].count == 1
+    assert money.findings[0].witnesses[0].unit == units[0]
+    assert money.findings[0].witnesses[0].found == "opening off by -5.00"
+
+
+def test_a_parent_with_a_unit_that_was_not_read_is_not_judged(tmp_path: Path) -> None:
+    run = good_run(1)
+    DAMAGES["leave_out_a_dependant"].apply(run)
+    unread = next(row for row in run.after["export"] if row["unit"] == min(run.parents))
+    unread |= {"is_complete": False, "reason": "timed out"}
+
+    verdict = evaluate(run.write(tmp_path / "run"), contract())
+
+    assert "I11" not in breached(verdict)
+
+
+def test_without_consolidated_reports_they_are_not_tested(tmp_path: Path) -> None:
+    run = good_run(1)
+    run.parents = {}
+
+    verdict = evaluate(run.write(tmp_path / "run"), contract())
+
+    assert verdict.verdict == Verdict.MET
+    assert verdicts_of(verdict)["I11"] == Verdict.NOT_TESTED
 
 
 def test_a_unit_that_was_forgotten_in_the_export_is_noticed(tmp_path: Path) -> None:

@@ -124,8 +124,8 @@ def test_the_first_screen_says_verdict_what_was_tested_and_what_was_not(
     first = text[text.index('<section class="first"') : text.index('<nav class="contents"')]
     thai, english = visible(first, "th"), visible(first, "en")
 
-    assert "ไม่เป็นไปตามสัญญา 2 ข้อ จากข้อกำหนดที่ทดสอบ 28 ข้อ" in thai
-    assert "2 of the 28 clauses tested are breached." in english
+    assert "ไม่เป็นไปตามสัญญา 2 ข้อ จากข้อกำหนดที่ทดสอบ 29 ข้อ" in thai
+    assert "2 of the 29 clauses tested are breached." in english
     assert "23 พฤศจิกายน พ.ศ. 2569" in thai
     assert "L2 วันสิ้นเดือน" in thai
     assert "evidence only, not acceptance" in english
@@ -148,7 +148,7 @@ def test_the_first_screen_tells_what_stood_in_the_books_before(tmp_path: Path) -
 
 @pytest.mark.parametrize(
     ("verdict", "thai", "english"),
-    [("MET", "เป็นไปตามสัญญา 28 ข้อ", "Every clause that was tested is met: 28 of 28."),
+    [("MET", "เป็นไปตามสัญญา 29 ข้อ", "Every clause that was tested is met: 29 of 29."),
      ("INCONCLUSIVE", "การสรุปไม่ได้มิใช่การผ่าน", "This is not a pass.")],
 )  # fmt: skip
 def test_each_verdict_has_its_sentence(
