@@ -1,6 +1,7 @@
 -- What auditors ask. The audit trail of a unit: its answered writes in order, each with a link that
 -- is the SHA-256 of the link before and of what was written. Both are computed anew here, from what
--- the tables hold now. What a fill put there without a request stands before the first link.
+-- the tables hold now; what a document has beside the linked text stands in its linked answer. What
+-- a fill put there without a request stands before the first link.
 CREATE VIEW ledger.trail_begin AS
 SELECT d.unit, sha256(
     sha256(convert_to(string_agg(ROW(d.document, d.kind, d.fiscal_year, d.number, d.period, d.date,
@@ -8,7 +9,10 @@ SELECT d.unit, sha256(
         d.reference)::text, E'\n' ORDER BY d.document), 'UTF8'))
     || coalesce((SELECT sha256(convert_to(string_agg(concat_ws(' ', l.document, l.position, l.account, l.debit,
         l.credit), E'\n' ORDER BY l.document, l.position), 'UTF8'))
-        FROM ledger.line AS l WHERE l.unit = d.unit AND l.document <= max(d.document)), '')) AS link
+        FROM ledger.line AS l WHERE l.unit = d.unit AND l.document <= max(d.document)), '')
+    || coalesce((SELECT sha256(convert_to(string_agg(concat_ws(' ', l.fiscal_year, l.budget_line, l.account,
+        l.brought), E'\n' ORDER BY l.fiscal_year, l.budget_line), 'UTF8'))
+        FROM ledger.budget_line AS l WHERE l.unit = d.unit AND l.brought <> 0), '')) AS link
 FROM ledger.document AS d WHERE d.key IS NULL GROUP BY d.unit;
 
 -- The trail of one unit: how many links, its head, and the first position that is not what it was (0:
@@ -25,7 +29,12 @@ BEGIN ATOMIC
             ledger.trail_text(r.key, r.account, r.payload_hash, r.answer, d.date,
                 coalesce(d.gross, 0), coalesce(d.amount, 0), coalesce(d.withholding_tax, 0),
                 d.budget_line, d.to_line, d.party, d.note, d.reference, l.accounts, l.debits,
-                l.credits) AS content
+                l.credits) AS content,
+            (d.document IS NULL OR r.account = d.prepared_by AND r.answered_at = d.posted_at
+                AND d.fiscal_year = ledger.fiscal_year(d.period)
+                AND (d.period = to_char(d.date, 'YYYYMM')::int)
+                AND r.answer = ledger.answer_text(d.document, d.number, d.kind, d.period, d.status)
+            ) AS is_as_answered
         FROM ledger.request AS r
         LEFT JOIN ledger.document AS d ON d.unit = r.unit AND d.key = r.key
         LEFT JOIN LATERAL (
@@ -38,7 +47,7 @@ BEGIN ATOMIC
     )
     SELECT b.request_count, encode(b.head, 'hex'), least(
         (SELECT min(place) FROM entry
-            WHERE position <> place OR link <> ledger.link(before, content)),
+            WHERE position <> place OR link <> ledger.link(before, content) OR NOT is_as_answered),
         CASE WHEN b.request_count <> (SELECT count(*) FROM entry)
             OR b.head <> coalesce((SELECT link FROM entry ORDER BY position DESC LIMIT 1),
                 (SELECT link FROM origin))
@@ -48,6 +57,35 @@ BEGIN ATOMIC
             THEN b.request_count + 1 END)::int
     FROM ledger.book AS b WHERE b.unit = of_unit;
 END;
+
+-- Each answered write with what was closed when it was written, what it closed itself if anything, and
+-- what the last closing or reopening of the unit left closed: retold from the answers alone.
+CREATE VIEW ledger.closing AS
+WITH write AS (
+    SELECT r.unit, r.position, d.kind, d.period, m.closes, m.was
+    FROM ledger.request AS r LEFT JOIN ledger.document AS d ON d.unit = r.unit AND d.key = r.key
+    LEFT JOIN LATERAL (
+        SELECT ledger.previous_period(d.period) AS closes, d.period AS was WHERE d.kind = 'period_reopening'
+        UNION ALL
+        SELECT d.period, ledger.previous_period(d.period) WHERE d.kind = 'year_close'
+        UNION ALL
+        SELECT told.period, ledger.previous_period(told.period)
+        FROM (SELECT (substr(r.answer, 12, 4) || substr(r.answer, 17, 2))::int AS period) AS told
+        WHERE r.answer LIKE '{"period":"____-__","status":"closed"}'
+    ) AS m ON true
+), placed AS (
+    SELECT w.*, max(position) FILTER (WHERE closes IS NOT NULL) OVER (PARTITION BY unit ORDER BY position
+            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS move_before,
+        min(position) FILTER (WHERE closes IS NOT NULL) OVER (PARTITION BY unit) AS first_move,
+        max(position) FILTER (WHERE closes IS NOT NULL) OVER (PARTITION BY unit) AS last_move
+    FROM write AS w
+)
+SELECT p.unit, p.position, p.kind, p.period, p.closes,
+    coalesce(b.closes, f.was, k.closed_through) AS closed_before, l.closes AS closed_last, k.closed_through
+FROM placed AS p JOIN ledger.book AS k ON k.unit = p.unit
+LEFT JOIN write AS b ON b.unit = p.unit AND b.position = p.move_before
+LEFT JOIN write AS f ON f.unit = p.unit AND f.position = p.first_move
+LEFT JOIN write AS l ON l.unit = p.unit AND l.position = p.last_move;
 
 -- Count what must never be: one row per invariant, 0 in a right ledger. For tests and auditors.
 CREATE FUNCTION ledger.audit() RETURNS TABLE (invariant text, violations bigint) LANGUAGE sql AS $$
@@ -142,19 +180,56 @@ CREATE FUNCTION ledger.audit() RETURNS TABLE (invariant text, violations bigint)
         GROUP BY y.unit, y.fiscal_year, b.account HAVING sum(b.debit) <> sum(b.credit)
     ) AS v
     UNION ALL
-    SELECT 'budget_is_its_documents', count(*) FROM ledger.budget_line AS l
-    JOIN (
-        SELECT unit, fiscal_year, budget_line, sum(paid) AS paid FROM (
-            SELECT unit, fiscal_year, budget_line, amount AS paid FROM ledger.document
-            WHERE kind IN ('payment', 'back_dated_payment')
+    SELECT 'budget_is_its_documents', count(*) FROM (
+        SELECT * FROM ledger.budget_line
+        WHERE unit NOT IN (SELECT unit FROM ledger.book WHERE import IS NOT NULL)
+    ) AS l FULL JOIN (
+        SELECT unit, fiscal_year, budget_line, sum(appropriated) AS appropriated,
+            sum(transferred) AS transferred, sum(paid) AS paid
+        FROM (
+            SELECT d.unit, d.fiscal_year, d.budget_line,
+                CASE WHEN e.kind IN ('budget_ordinance', 'supplementary_budget') THEN e.amount ELSE 0 END
+                    AS appropriated,
+                CASE WHEN e.kind = 'budget_transfer' THEN -d.amount ELSE 0 END AS transferred,
+                CASE WHEN e.kind IN ('payment', 'back_dated_payment') THEN e.amount ELSE 0 END AS paid
+            FROM ledger.document AS d LEFT JOIN ledger.document AS o
+                ON d.kind = 'reversal' AND o.unit = d.unit AND o.document = d.reference
+            CROSS JOIN LATERAL (SELECT coalesce(o.kind, d.kind) AS kind,
+                CASE d.kind WHEN 'reversal' THEN -d.amount ELSE d.amount END AS amount) AS e
+            WHERE d.budget_line IS NOT NULL
             UNION ALL
-            SELECT v.unit, v.fiscal_year, v.budget_line, -v.amount FROM ledger.document AS v
-            JOIN ledger.document AS p ON p.unit = v.unit AND p.document = v.reference
-                AND p.kind IN ('payment', 'back_dated_payment')
-            WHERE v.kind = 'reversal'
-        ) AS d GROUP BY unit, fiscal_year, budget_line
-    ) AS p USING (unit, fiscal_year, budget_line)
-    WHERE l.paid <> p.paid
+            SELECT unit, fiscal_year, to_line, 0, amount, 0 FROM ledger.document WHERE to_line IS NOT NULL
+        ) AS one
+        WHERE unit NOT IN (SELECT unit FROM ledger.book WHERE import IS NOT NULL)
+        GROUP BY unit, fiscal_year, budget_line
+    ) AS e USING (unit, fiscal_year, budget_line)
+    WHERE (l.appropriated - l.brought = coalesce(e.appropriated, 0)
+        AND l.transferred = coalesce(e.transferred, 0) AND l.paid = coalesce(e.paid, 0)) IS NOT TRUE
+    UNION ALL
+    SELECT 'steps_were_taken', count(*)
+    FROM ledger.workflow AS w JOIN ledger.document AS d USING (unit, document)
+    LEFT JOIN (
+        SELECT p.unit, p.reference AS document, sum(p.amount) AS amount FROM ledger.document AS p
+        WHERE p.kind IN ('payment', 'advance', 'advance_return', 'advance_clearing', 'deposit_refund',
+                'tax_remittance_payment')
+            AND (p.kind = 'advance' OR NOT EXISTS (SELECT FROM ledger.document AS v  -- ends its request
+                WHERE v.unit = p.unit AND v.reference = p.document AND v.kind = 'reversal'))
+        GROUP BY p.unit, p.reference
+    ) AS taken USING (unit, document)
+    WHERE d.key IS NOT NULL AND (w.people[1] <> d.prepared_by
+        OR w.open_amount <> CASE w.status WHEN 'reversed' THEN 0 ELSE d.amount - coalesce(taken.amount, 0) END
+        OR w.is_open <> (w.open_amount > 0)
+        OR d.kind = 'disbursement_request' AND (
+            w.status IN ('checked', 'approved', 'paid') AND NOT EXISTS (SELECT FROM ledger.request AS r
+                WHERE r.unit = w.unit
+                    AND r.answer = ledger.answer_text(d.document, d.number, d.kind, d.period, 'checked'))
+            OR w.status IN ('approved', 'paid') AND NOT EXISTS (SELECT FROM ledger.request AS r
+                WHERE r.unit = w.unit
+                    AND r.answer = ledger.answer_text(d.document, d.number, d.kind, d.period, 'approved'))))
+    UNION ALL
+    SELECT 'closed_as_answered', count(*) FROM ledger.closing AS c
+    WHERE c.period <= c.closed_before AND c.kind NOT IN ('period_reopening', 'year_close')
+        OR c.closed_through <> c.closed_last
     UNION ALL
     SELECT 'audit_trail', count(*) FROM ledger.book AS b
     CROSS JOIN LATERAL ledger.audit_trail(b.unit) AS t WHERE t.first_broken IS NOT NULL

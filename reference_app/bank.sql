@@ -43,6 +43,13 @@ END $$;
 CREATE TRIGGER reversal_withdraws_order AFTER INSERT ON ledger.document FOR EACH ROW
     WHEN (NEW.kind = 'reversal') EXECUTE FUNCTION ledger.withdraw_order();
 
+-- Whether the bank has refused an e-payment that the books still hold as paid.
+CREATE FUNCTION ledger.is_payment_refused(of_unit int) RETURNS boolean LANGUAGE sql STABLE
+RETURN EXISTS (SELECT FROM ledger.bank_order AS o
+    WHERE o.unit = of_unit AND o.state = 'refused' AND NOT EXISTS (
+        SELECT FROM ledger.document AS v
+        WHERE v.unit = of_unit AND v.reference = o.document AND v.kind = 'reversal'));
+
 -- Lines of the bank's statements; money out is negative. `document` is what the bank calls it.
 CREATE TABLE ledger.bank_entry (
     unit int NOT NULL,

@@ -148,6 +148,7 @@ class Door(web.RequestHandler):
         """Refuse a whole plain request if that is due, or let aiohttp read *data*."""
         if self._body_left > 0:
             self._body_left = max(_NOT_PLAIN, self._body_left - len(data))
+            self._street.set_inside(self._fd, is_inside=self._body_left > 0)
         elif self._body_left == 0 and data:
             size, unit = plain_bytes(data)
             if unit is not None and not self._unanswered:
@@ -157,6 +158,8 @@ class Door(web.RequestHandler):
                 self._doorway.enter(unit)
             self._unanswered += 1
             self._body_left = max(_NOT_PLAIN, size - len(data)) if size else _NOT_PLAIN
+            if self._body_left > 0:
+                self._street.set_inside(self._fd, is_inside=True)
         super().data_received(data)
 
     async def finish_response(self, *answer: Any) -> tuple[web.StreamResponse, bool]:

@@ -47,10 +47,12 @@ INSERTS: Final = (
     FROM ledger.unit WHERE unit % 100000 > 0 ORDER BY unit""",
     # $1 fiscal year, $2 budget lines, $3 their accounts, $4 smallest appropriation; a unit without
     # a budget is new: nothing is taken over from the former system
-    """INSERT INTO ledger.budget_line (unit, fiscal_year, budget_line, account, appropriated)
-    SELECT u.unit, $1, l.budget_line, l.account,
-        CASE WHEN u.annual_budget > 0 THEN greatest(round(u.annual_budget / 12, 2), $4) ELSE 0 END
+    """INSERT INTO ledger.budget_line
+        (unit, fiscal_year, budget_line, account, appropriated, brought)
+    SELECT u.unit, $1, l.budget_line, l.account, b.amount, b.amount
     FROM ledger.unit AS u CROSS JOIN unnest($2::text[], $3::int[]) AS l (budget_line, account)
+    CROSS JOIN LATERAL (SELECT CASE WHEN u.annual_budget > 0
+        THEN greatest(round(u.annual_budget / 12, 2), $4) ELSE 0 END AS amount) AS b
     WHERE u.unit % 100000 > 0 ORDER BY u.unit, l.budget_line""",
     # $1 fiscal year
     """INSERT INTO ledger.counter (unit, kind, fiscal_year, last_number)

@@ -22,11 +22,15 @@ BUDGET_COLUMNS = ("appropriated", "committed", "paid", "transferred")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChartAccount:
-    """An account of the chart; `account_class` 1 assets ... 5 expense."""
+    """An account of the chart; `account_class` 1 assets ... 5 expense.
+
+    A control account is the sum of documents that are still open, so no voucher moves it.
+    """
 
     account: int
     account_class: int
     is_cash: bool = False
+    is_control: bool = False
     name_th: str
     name_en: str
 

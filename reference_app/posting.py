@@ -35,9 +35,11 @@ OUTCOME_PROBLEMS: Final = {
     "not-found": ("not-found", "the document or period does not exist in this unit"),
     "wrong-state": ("wrong-state", "the step does not follow from the present state"),
     "requests-wait": ("wrong-state", "requests of the year still wait: pay or reverse them first"),
+    "payments-refused": ("wrong-state", "the bank refused e-payments: reverse them first"),
     "books-moved": ("wrong-state", "the books moved meanwhile; ask again"),
     "same-person": ("forbidden-role", "the preparer of a document may not take this step"),
     "exceeds-open-amount": ("invalid", "amount: more than is still open"),
+    "exceeds-withheld": ("invalid", "amount: more than was withheld and is not remitted yet"),
     "no-such-budget-line": ("invalid", "the budget line does not exist in this unit and year"),
     "budget-exceeded": ("budget-exceeded", "the budget line does not hold that much"),
 }

@@ -42,13 +42,15 @@ SELECT json_build_object('unit', b.unit, 'periods', (
 FROM ledger.book AS b WHERE b.unit = $1
 
 -- name: worklist
--- Documents that wait for somebody, oldest first, at most 50.
+-- Documents that wait for somebody, at most 50: what wants a step now before advances that are out and
+-- deposits that are held, which may stay for years; the oldest first.
 SELECT json_build_object('unit', $1::int, 'items', coalesce(json_agg(json_build_object(
     'document', w.document, 'kind', d.kind, 'number', d.number, 'date', d.date, 'status', w.status,
-    'party', d.party, 'amount', d.amount::text, 'open_amount', w.open_amount::text) ORDER BY w.document), '[]'))::text
+    'party', d.party, 'amount', d.amount::text, 'open_amount', w.open_amount::text)
+    ORDER BY w.is_at_rest, w.document), '[]'))::text
 FROM (
-    SELECT document, status, open_amount FROM ledger.workflow
-    WHERE unit = $1 AND is_open ORDER BY document LIMIT 50
+    SELECT document, status, open_amount, status IN ('outstanding', 'held') AS is_at_rest FROM ledger.workflow
+    WHERE unit = $1 AND is_open ORDER BY is_at_rest, document LIMIT 50
 ) AS w JOIN ledger.document AS d ON d.unit = $1 AND d.document = w.document
 
 -- name: budget
@@ -74,12 +76,14 @@ FROM (
 SELECT json_build_object('unit', $1::int, 'documents', coalesce(json_agg(json_build_object(
     'document', p.document, 'kind', p.kind, 'number', p.number, 'fiscal_year', p.fiscal_year,
     'period', ledger.period_text(p.period), 'date', p.date, 'gross', p.gross::text, 'amount', p.amount::text,
-    'party', p.party, 'status', coalesce(w.status, p.status)) ORDER BY p.document), '[]'),
+    'party', p.party, 'status', coalesce(w.status, v.status, p.status)) ORDER BY p.document), '[]'),
     'after', max(p.document))::text
 FROM (
     SELECT * FROM ledger.document
     WHERE unit = $1 AND document > $2 AND ($3::text IS NULL OR kind = $3) ORDER BY document LIMIT $4
 ) AS p LEFT JOIN ledger.workflow AS w ON w.unit = $1 AND w.document = p.document
+LEFT JOIN LATERAL (SELECT 'reversed' AS status FROM ledger.document
+    WHERE unit = $1 AND reference = p.document AND kind = 'reversal') AS v ON true
 
 -- name: document
 -- One document with its lines.
@@ -90,7 +94,8 @@ SELECT json_build_object(
     'to_line', d.to_line, 'party', d.party, 'note', d.note, 'reference', d.reference,
     'reversed_by', (SELECT document FROM ledger.document
         WHERE unit = $1 AND reference = $2 AND kind = 'reversal'),
-    'status', coalesce(w.status, d.status), 'people', coalesce(w.people, ARRAY[d.prepared_by]),
+    'status', coalesce(w.status, (SELECT 'reversed' FROM ledger.document
+        WHERE unit = $1 AND reference = $2 AND kind = 'reversal'), d.status), 'people', coalesce(w.people, ARRAY[d.prepared_by]),
     'lines', (
         SELECT coalesce(json_agg(json_build_object('account', account::text, 'debit', debit::text,
             'credit', credit::text) ORDER BY position), '[]')
@@ -212,7 +217,8 @@ SELECT json_build_object('unit', $1::int, 'period', ledger.period_text($2),
 FROM cash
 
 -- name: budget_execution
--- Budget-execution worksheet: each line with what was paid in the period and what is left.
+-- Budget-execution worksheet: each line as it stands now, and what was paid in the period less what was
+-- taken back in it.
 SELECT json_build_object('unit', $1::int, 'period', ledger.period_text($3), 'lines', coalesce(json_agg(json_build_object(
     'budget_line', b.budget_line, 'appropriated', b.appropriated::text, 'transferred', b.transferred::text,
     'committed', b.committed::text, 'paid', b.paid::text,
@@ -220,8 +226,11 @@ SELECT json_build_object('unit', $1::int, 'period', ledger.period_text($3), 'lin
     'remaining', (b.appropriated + b.transferred - b.committed - b.paid)::text) ORDER BY b.budget_line), '[]'))::text
 FROM ledger.budget_line AS b
 LEFT JOIN (
-    SELECT budget_line, sum(amount) AS amount FROM ledger.document
-    WHERE unit = $1 AND date BETWEEN $4 AND $5 AND kind IN ('payment', 'back_dated_payment') GROUP BY budget_line
+    SELECT d.budget_line, sum(CASE d.kind WHEN 'reversal' THEN -d.amount ELSE d.amount END) AS amount
+    FROM ledger.document AS d LEFT JOIN ledger.document AS o
+        ON d.kind = 'reversal' AND o.unit = $1 AND o.document = d.reference
+    WHERE d.unit = $1 AND d.date BETWEEN $4 AND $5
+        AND coalesce(o.kind, d.kind) IN ('payment', 'back_dated_payment') GROUP BY d.budget_line
 ) AS p ON p.budget_line = b.budget_line
 WHERE b.unit = $1 AND b.fiscal_year = $2
 
@@ -443,13 +452,16 @@ FROM unnest($1::int[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::flo
 WHERE o.unit = a.unit AND o.document = a.document AND o.state = 'waiting'
 
 -- name: bank_orders
--- The unit's last 50 e-payments and what the bank said to them, newest first.
+-- 50 e-payments of the unit and what the bank said to them: what it refused and still stands in the books
+-- as paid first, then the newest.
 SELECT json_build_object('unit', $1::int, 'orders', coalesce(json_agg(json_build_object(
     'document', o.document, 'number', d.number, 'date', d.date, 'payee', d.party,
     'amount', (d.amount - d.withholding_tax)::text, 'state', o.state, 'attempts', o.attempts,
-    'bank_reference', o.bank_reference, 'reason', o.reason) ORDER BY o.document DESC), '[]'))::text
+    'bank_reference', o.bank_reference, 'reason', o.reason) ORDER BY o.is_wrong DESC, o.document DESC), '[]'))::text
 FROM (
-    SELECT * FROM ledger.bank_order WHERE unit = $1 ORDER BY document DESC LIMIT 50
+    SELECT *, state = 'refused' AND NOT EXISTS (SELECT FROM ledger.document AS v
+        WHERE v.unit = $1 AND v.reference = o.document AND v.kind = 'reversal') AS is_wrong
+    FROM ledger.bank_order AS o WHERE unit = $1 ORDER BY is_wrong DESC, document DESC LIMIT 50
 ) AS o JOIN ledger.document AS d ON d.unit = $1 AND d.document = o.document
 
 -- name: receive_statement

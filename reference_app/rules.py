@@ -19,9 +19,9 @@ from reference_app.kinds import Catalogue, Kind, Step
 from reference_app.problems import Problem
 
 MONEY = re.compile(r"(\d{1,13})\.(\d\d)", re.ASCII)  # sums need room: numeric(24,2) holds 22
-PERIOD = re.compile(r"(2\d{3})-(0[1-9]|1[0-2])", re.ASCII)
+PERIOD = re.compile(r"(2[0-3]\d\d)-(0[1-9]|1[0-2])", re.ASCII)  # from 2400 on it is an era too late
 FISCAL_YEAR = re.compile(r"2[4-9]\d\d", re.ASCII)
-DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+DAY = re.compile(r"2[0-3]\d\d-\d\d-\d\d", re.ASCII)
 TEXT_LENGTH_MAX = 200  # characters; names run to about 80 Thai characters (facts/domain.md 6.3)
 LINES_MAX = 200  # lines of one voucher
 REVENUE_CLASS = 4
@@ -100,7 +100,7 @@ def day_of(text: object, name: str) -> date:
             return date.fromisoformat(text)
         except ValueError:
             pass
-    raise invalid(f'{name}: a date is text like "2025-12-01"')
+    raise invalid(f'{name}: a date is text of the common era like "2025-12-01"')
 
 
 def period_of(text: object) -> int:
@@ -312,6 +312,8 @@ class Rules:
         if account is None or (is_receipt and account.account_class != REVENUE_CLASS):
             wanted = "a revenue account" if is_receipt else "in the chart of accounts"
             raise invalid(f"{name}.account: {line['account']!r} is not {wanted}")
+        if account.is_control and not self._is_back_dated:
+            raise invalid(f"{name}.account: only its own documents move {account.account}")
         (side,) = line.keys() & sides
         satang = _positive(line[side], f"{name}.{side}")
         return account.account, satang if side == "debit" else 0, 0 if side == "debit" else satang

@@ -63,12 +63,14 @@ CREATE TABLE ledger.counter (
     PRIMARY KEY (unit, kind, fiscal_year)
 ) WITH (fillfactor = 50);
 
+-- `brought` is what the former system had appropriated; it never changes.
 CREATE TABLE ledger.budget_line (
     unit int NOT NULL,
     fiscal_year smallint NOT NULL,
     budget_line text NOT NULL,
     account int NOT NULL,
     appropriated numeric(24, 2) NOT NULL,
+    brought numeric(24, 2) NOT NULL DEFAULT 0,
     transferred numeric(24, 2) NOT NULL DEFAULT 0,
     committed numeric(24, 2) NOT NULL DEFAULT 0,
     paid numeric(24, 2) NOT NULL DEFAULT 0,
@@ -199,6 +201,12 @@ CREATE TRIGGER line_is_immutable BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger.l
     FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
 CREATE TRIGGER request_is_immutable BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger.request
     FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
+CREATE TRIGGER budget_line_stays BEFORE DELETE OR TRUNCATE ON ledger.budget_line
+    FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
+CREATE TRIGGER workflow_stays BEFORE DELETE OR TRUNCATE ON ledger.workflow
+    FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
+CREATE TRIGGER book_stays BEFORE DELETE OR TRUNCATE ON ledger.book
+    FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
 
 -- A document falls in an open period, and its number follows the one before it. Only the document
 -- that closes a year closes its own period.
@@ -227,9 +235,9 @@ CREATE TRIGGER document_in_order AFTER INSERT ON ledger.document
     REFERENCING NEW TABLE AS new_document
     FOR EACH STATEMENT EXECUTE FUNCTION ledger.check_new_documents();
 
--- All lines of a document arrive in one statement, balance to the document's gross and fall in an
--- open period; so nothing can be added to a posted document later either. The balances move with
--- the lines.
+-- All lines of a document arrive in one statement and with it, balance to the document's gross and
+-- fall in an open period; so nothing can be added to a posted document later. The balances move
+-- with the lines.
 CREATE FUNCTION ledger.balance_new_lines() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF EXISTS (
@@ -242,6 +250,7 @@ BEGIN
         LEFT JOIN ledger.book AS b ON b.unit = n.unit
         WHERE n.debit IS DISTINCT FROM n.credit OR n.debit IS DISTINCT FROM d.gross
             OR n.period IS DISTINCT FROM d.period OR n.last_period <> d.period
+            OR d.posted_at <> now()
             OR (n.period >= b.closed_through + (d.kind <> 'year_close')::int) IS NOT TRUE
     ) THEN
         RAISE EXCEPTION 'lines do not balance to their document, or their period is closed'
@@ -314,6 +323,11 @@ RETURN EXISTS (
     ) AS m GROUP BY account HAVING sum(debit) <> sum(credit)
 );
 
+-- What stands on the credit side of the account that a remittance of tax empties, its first line.
+CREATE FUNCTION ledger.withheld(of_unit int, accounts int[]) RETURNS numeric LANGUAGE sql STABLE
+RETURN (SELECT coalesce(sum(credit - debit), 0) FROM ledger.balance
+    WHERE unit = of_unit AND account = accounts[1]);
+
 -- Post a batch in one transaction and one round trip, each item with an outcome of its own.
 --   units   units of the batch     batch   array of postings (rules.Posting as JSON)
 -- Items of one batch must not depend on each other, so everything is set-based: people's postings
@@ -358,6 +372,7 @@ BEGIN
                         ON q.unit = o.unit AND q.document = o.document
                     WHERE o.unit = i.unit AND o.is_open AND q.fiscal_year <= i.fiscal_year
                         AND q.kind = 'disbursement_request') THEN 'requests-wait'
+                WHEN i.kind = 'year_close' AND ledger.is_payment_refused(i.unit) THEN 'payments-refused'
                 WHEN i.kind = 'year_close' AND ledger.is_income_left(i.unit, i.period, i.accounts,
                     i.debits, i.credits) THEN 'books-moved'
                 WHEN i.reference IS NOT NULL AND (d.document IS NULL OR d.kind <> i.reference_kind
@@ -371,6 +386,8 @@ BEGIN
                         AND q.document = d.reference AND q.prepared_by = i.account)) THEN 'same-person'
                 WHEN i.taken > w.open_amount AND i.kind = 'reversal' THEN 'wrong-state'
                 WHEN i.taken > w.open_amount THEN 'exceeds-open-amount'
+                WHEN i.kind = 'tax_remittance_payment'
+                    AND i.amount > ledger.withheld(i.unit, i.accounts) THEN 'exceeds-withheld'
                 WHEN i.budget_line IS NOT NULL AND l.budget_line IS NULL THEN 'no-such-budget-line'
                 WHEN i.to_line IS NOT NULL AND t.budget_line IS NULL THEN 'no-such-budget-line'
                 WHEN l.appropriated + l.transferred - l.committed - l.paid

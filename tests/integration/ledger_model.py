@@ -179,6 +179,11 @@ class Unit:
         self.documents[document.document] = document
         return document
 
+    @property
+    def reversed(self) -> set[int | None]:
+        """The documents that were taken back."""
+        return {d.reference for d in self.documents.values() if d.kind == "reversal"}
+
     def balances(self, until: int) -> dict[int, int]:
         found: defaultdict[int, int] = defaultdict(int)
         for document in self.documents.values():
@@ -321,9 +326,11 @@ class Model:
             target.people.append(account)
             return answer_of(target, step.after)
         amount = satang(body["amount"]) if "amount" in body else target.amount
+        kind = step.makes
         if amount > target.open_amount:
             raise Refused(422, "invalid")
-        kind = step.makes
+        if kind.name == "tax_remittance_payment" and amount > -unit.balances(unit.last)[TAX]:
+            raise Refused(422, "invalid")  # more than was withheld and is not remitted yet
         line, tax = (target.budget_line, target.tax) if kind is PAYMENT else (None, 0)
         lines: Lines = {
             "payment": [(EXPENSE.get(line or "", 0), amount, 0), (BANK, 0, amount - tax),

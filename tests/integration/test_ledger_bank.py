@@ -20,6 +20,7 @@ from harness.targets.postgres import EmbeddedPostgres
 from reference_app import bank as orders
 from tests.integration.ledger_client import (
     AUDITOR,
+    BUSINESS_DATE,
     OTHER,
     SAO,
     Answer,
@@ -58,6 +59,14 @@ async def banking(**knobs: Any) -> AsyncIterator[Bank]:
         await runner.cleanup()
 
 
+@pytest.fixture
+def late(ledger_postgres: EmbeddedPostgres, tmp_path: Path) -> Country:
+    """The last month of a year, so that the year can be closed."""
+    return asyncio.run(
+        fill_country(ledger_postgres.owner_dsn, tmp_path, business_date="2026-09-28")
+    )
+
+
 async def pay(client: Client, method: str = "e-payment", unit: int = SAO, **changes: Any) -> int:
     """Pay a disbursement request of 1,000 THB less 10 THB of tax; the payment's document."""
     request = (await client.request_payment(unit, **changes)).body["document"]
@@ -65,7 +74,7 @@ async def pay(client: Client, method: str = "e-payment", unit: int = SAO, **chan
         assert (await client.take(step, request, person(unit, role), unit)).status == 201
     answer = await client.post(
         f"/units/{unit}/disbursement-requests/{request}/pay", person(unit, "director"),
-        {"date": "2025-12-01", "method": method},
+        {"date": changes.get("date", BUSINESS_DATE), "method": method},
     )  # fmt: skip
     assert answer.status == 201, answer.body
     return int(answer.body["document"])
@@ -458,3 +467,28 @@ async def test_a_long_list_is_cut_and_its_total_is_not(fresh: Country) -> None:
     assert (foreign["count"], len(foreign["items"]), foreign["total"]) == (250, 200, "-3750.00")
     assert foreign["items"][0]["entry"] == "E000"
     assert report["unexplained"] == "0.00"
+
+
+async def test_a_year_is_not_closed_over_a_payment_that_the_bank_refused(
+    late: Country,  # fills the database anew, so this stands last
+) -> None:
+    day = {"date": "2026-09-28"}
+    async with (
+        banking(refused_payee="ร้านทดสอบ") as playing,
+        serving(late, bank_url=playing.url) as client,
+    ):
+        document = await pay(client, **day)
+        await settled(client, document)
+        director = person(SAO, "director")
+        year = f"/units/{SAO}/fiscal-years/2569/close"
+        await client.post(f"/units/{SAO}/periods/2026-08/close", director)
+        refused = await client.post(year, director)
+        taken_back = await client.post(
+            f"/units/{SAO}/documents/{document}/reverse", person(SAO, "approver"),
+            {**day, "reason": "ธนาคารปฏิเสธ"},
+        )  # fmt: skip
+        again = await client.post(year, director)
+
+    assert (refused.status, taken_back.status) == (409, 201)
+    assert "the bank refused" in refused.body["detail"]
+    assert "requests of the year still wait" in again.body["detail"]

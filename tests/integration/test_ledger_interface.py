@@ -157,6 +157,14 @@ async def _write_books(client: Client) -> Books:
         for document in requests:
             assert (await client.take(step, document, person(SAO, role))).status == 201
     books.documents["pay"] = requests
+    body = {**SOUND["disbursement-requests"], "withholding_tax": "80.00"}  # to be remitted
+    taxed = (
+        await client.post(f"/units/{SAO}/disbursement-requests", person(SAO, "clerk"), body)
+    ).body
+    for step, role in (("check", "checker"), ("approve", "approver"), ("pay", "director")):
+        path = f"/units/{SAO}/disbursement-requests/{taxed['document']}/{step}"
+        body = SOUND["pay"] if step == "pay" else {}
+        assert (await client.post(path, person(SAO, role), body)).status == 201
     books.documents["advances"] = [await client.advance(date=DAY) for _ in range(DOCUMENTS)]
     closed = await client.post(f"/units/{PAO}/periods/2026-08/close", person(PAO, "director"))
     assert closed.status == 201, closed.body

@@ -81,6 +81,37 @@ def test_enough_room_opens_the_street_before_the_time(
     assert scene.seen() == seen
 
 
+def test_a_little_room_is_filled_when_there_is_nothing_else_to_do(scene: Scene) -> None:
+    scene.share = 0.0
+    scene.ask()
+    assert scene.seen() == []
+    scene.share = ROOM_MIN / 2
+    scene.answer()
+    assert [key.data for key, _ in scene.street.select(None)] == ["database"], "there is"
+    scene.database.recv(1)
+    assert scene.seen() == [], "who does not wait is not idle"
+    assert [key.data for key, _ in scene.street.select(None)] == ["client"]
+    assert [key.data for key, _ in scene.street.select(None)] == ["client"], "open"
+
+
+def test_who_was_let_in_is_read_while_the_street_is_shut(scene: Scene) -> None:
+    number = scene.client.fileno()
+    scene.share = 0.0
+    scene.ask()
+    assert scene.seen() == []
+    scene.street.set_inside(number, is_inside=True)
+    assert scene.seen() == ["client"]
+    scene.street.set_inside(number, is_inside=True)
+    assert scene.seen() == ["client"]
+    scene.street.set_inside(number, is_inside=False)
+    assert scene.seen() == []
+
+
+def test_an_object_that_was_closed_meanwhile_is_unregistered_all_the_same(scene: Scene) -> None:
+    scene.database.close()
+    assert scene.street.unregister(scene.database).data == "database"
+
+
 def test_a_shut_street_ends_every_wait_in_time(scene: Scene) -> None:
     scene.share = 0.0
     scene.ask()
