@@ -39,6 +39,7 @@ OUTCOME_PROBLEMS: Final = {
     "books-moved": ("wrong-state", "the books moved meanwhile; ask again"),
     "same-person": ("forbidden-role", "the preparer of a document may not take this step"),
     "exceeds-open-amount": ("invalid", "amount: more than is still open"),
+    "before-its-document": ("invalid", "date: before that of the document that it follows"),
     "exceeds-withheld": ("invalid", "amount: more than was withheld and is not remitted yet"),
     "no-such-budget-line": ("invalid", "the budget line does not exist in this unit and year"),
     "budget-exceeded": ("budget-exceeded", "the budget line does not hold that much"),

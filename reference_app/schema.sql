@@ -386,6 +386,7 @@ BEGIN
                         AND q.document = d.reference AND q.prepared_by = i.account)) THEN 'same-person'
                 WHEN i.taken > w.open_amount AND i.kind = 'reversal' THEN 'wrong-state'
                 WHEN i.taken > w.open_amount THEN 'exceeds-open-amount'
+                WHEN i.date < d.date THEN 'before-its-document'
                 WHEN i.kind = 'tax_remittance_payment'
                     AND i.amount > ledger.withheld(i.unit, i.accounts) THEN 'exceeds-withheld'
                 WHEN i.budget_line IS NOT NULL AND l.budget_line IS NULL THEN 'no-such-budget-line'

@@ -329,6 +329,8 @@ class Model:
         kind = step.makes
         if amount > target.open_amount:
             raise Refused(422, "invalid")
+        if day < target.day:
+            raise Refused(422, "invalid")
         if kind.name == "tax_remittance_payment" and amount > -unit.balances(unit.last)[TAX]:
             raise Refused(422, "invalid")  # more than was withheld and is not remitted yet
         line, tax = (target.budget_line, target.tax) if kind is PAYMENT else (None, 0)
@@ -368,6 +370,8 @@ class Model:
             raise Refused(403, "forbidden-role")
         if kind.is_open and target.open_amount < target.amount:
             raise Refused(409, "wrong-state")  # something was paid, cleared or refunded of it
+        if day < target.day:
+            raise Refused(422, "invalid")
         line, to_line = target.budget_line, None
         if target.to_line:
             line, to_line = target.to_line, target.budget_line

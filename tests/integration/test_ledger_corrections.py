@@ -312,3 +312,26 @@ async def test_a_dependant_is_part_of_the_consolidated_trial_balance(country: Co
 
 
 AUDITOR = 1
+
+
+async def test_nothing_is_dated_before_what_it_follows(country: Country) -> None:
+    async with serving(country) as client:
+        made = await client.receipt(date="2025-12-05")
+        path = f"/units/{SAO}/documents/{made.body['document']}/reverse"
+        body = {"date": "2025-12-04", "reason": "ผิดหมวด"}
+        early = await client.post(path, person(SAO, "approver"), body)
+        deposit = await client.post(
+            f"/units/{SAO}/deposits", person(SAO, "clerk"),
+            {"date": "2025-12-05", "channel": "cash", "depositor": "x", "amount": "9.00"},
+        )  # fmt: skip
+        refunds = [
+            await client.post(
+                f"/units/{SAO}/deposits/{deposit.body['document']}/refund",
+                person(SAO, "director"), {"date": day, "amount": "9.00", "method": "cheque"},
+            )
+            for day in ("2025-11-30", "2025-12-04", "2025-12-05")
+        ]  # fmt: skip
+
+    assert (early.status, early.code) == (422, "invalid")
+    assert "before that of the document" in early.body["detail"]
+    assert [answer.status for answer in refunds] == [422, 422, 201]
