@@ -43,13 +43,6 @@ END $$;
 CREATE TRIGGER reversal_withdraws_order AFTER INSERT ON ledger.document FOR EACH ROW
     WHEN (NEW.kind = 'reversal') EXECUTE FUNCTION ledger.withdraw_order();
 
--- Whether the bank has refused an e-payment that the books still hold as paid.
-CREATE FUNCTION ledger.is_payment_refused(of_unit int) RETURNS boolean LANGUAGE sql STABLE
-RETURN EXISTS (SELECT FROM ledger.bank_order AS o
-    WHERE o.unit = of_unit AND o.state = 'refused' AND NOT EXISTS (
-        SELECT FROM ledger.document AS v
-        WHERE v.unit = of_unit AND v.reference = o.document AND v.kind = 'reversal'));
-
 -- Lines of the bank's statements; money out is negative. `document` is what the bank calls it.
 CREATE TABLE ledger.bank_entry (
     unit int NOT NULL,
@@ -81,6 +74,22 @@ CREATE TRIGGER bank_statement_is_immutable BEFORE UPDATE OR DELETE OR TRUNCATE O
 ALTER TABLE ledger.bank_order ALTER COLUMN unit SET (n_distinct = 100);
 ALTER TABLE ledger.bank_entry ALTER COLUMN unit SET (n_distinct = 100);
 ALTER TABLE ledger.bank_statement ALTER COLUMN unit SET (n_distinct = 100);
+
+-- Whether money of a request that was paid and taken back is still out: the bank has the order, or may
+-- have it, and no line of its statements has brought the money back. Asked of requests paid before.
+CREATE FUNCTION ledger.is_money_out(of_unit int, request bigint) RETURNS boolean LANGUAGE sql STABLE
+RETURN EXISTS (
+    SELECT FROM ledger.bank_order AS o JOIN ledger.document AS p ON p.unit = o.unit AND p.document = o.document
+    WHERE o.unit = of_unit AND p.reference = request AND o.state IN ('waiting', 'accepted')
+        AND coalesce((SELECT sum(e.amount) FROM ledger.bank_entry AS e
+            WHERE e.unit = of_unit AND e.document = o.document), -1) < 0);
+
+-- Whether the bank has refused an e-payment that the books still hold as paid.
+CREATE FUNCTION ledger.is_payment_refused(of_unit int) RETURNS boolean LANGUAGE sql STABLE
+RETURN EXISTS (SELECT FROM ledger.bank_order AS o
+    WHERE o.unit = of_unit AND o.state = 'refused' AND NOT EXISTS (
+        SELECT FROM ledger.document AS v
+        WHERE v.unit = of_unit AND v.reference = o.document AND v.kind = 'reversal'));
 
 -- Take the lines of a statement (statement.StatementLine as JSON), all or none, with the outcome
 -- words of ledger.post. The lock on the book makes two uploads of a unit follow each other.

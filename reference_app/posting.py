@@ -36,6 +36,10 @@ OUTCOME_PROBLEMS: Final = {
     "wrong-state": ("wrong-state", "the step does not follow from the present state"),
     "requests-wait": ("wrong-state", "requests of the year still wait: pay or reverse them first"),
     "payments-refused": ("wrong-state", "the bank refused e-payments: reverse them first"),
+    "paid-by-bank": (
+        "wrong-state",
+        "the bank may have paid this before: hand in the line of its statement that returns it",
+    ),
     "books-moved": ("wrong-state", "the books moved meanwhile; ask again"),
     "same-person": ("forbidden-role", "the preparer of a document may not take this step"),
     "exceeds-open-amount": ("invalid", "amount: more than is still open"),

@@ -384,6 +384,8 @@ BEGIN
                 WHEN i.is_other_person AND (i.account IN (w.people[1], d.prepared_by)
                     OR EXISTS (SELECT FROM ledger.document AS q WHERE q.unit = i.unit
                         AND q.document = d.reference AND q.prepared_by = i.account)) THEN 'same-person'
+                WHEN i.kind IN ('payment', 'tax_remittance_payment') AND cardinality(w.people) > 1
+                    + 2 * (i.kind = 'payment')::int AND ledger.is_money_out(i.unit, i.reference) THEN 'paid-by-bank'
                 WHEN i.taken > w.open_amount AND i.kind = 'reversal' THEN 'wrong-state'
                 WHEN i.taken > w.open_amount THEN 'exceeds-open-amount'
                 WHEN i.date < d.date THEN 'before-its-document'

@@ -233,6 +233,30 @@ async def test_a_refused_order_is_final_and_nobody_changes_it(country: Country) 
     assert playing.lines == {}
 
 
+async def test_what_the_bank_paid_is_not_paid_again_before_it_came_back(country: Country) -> None:
+    async with banking() as playing, serving(country, bank_url=playing.url) as client:
+        document = await pay(client)
+        await settled(client, document)
+        paid = await client.get(f"/units/{SAO}/documents/{document}", person(SAO, "clerk"))
+        request = paid.body["reference"]
+        reversal = await client.post(
+            f"/units/{SAO}/documents/{document}/reverse", person(SAO, "approver"),
+            {"date": BUSINESS_DATE, "reason": "ผิดบัญชี"},
+        )  # fmt: skip
+        again = [await client.take("pay", request, person(SAO, "director"))]
+        for entry, amount in (("X-1", "-990.00"), ("X-2", "990.00")):
+            line = {**LINE, "entry": entry, "document": document, "amount": amount}
+            assert (await hand_in(client, [line])).status == 201
+            again.append(await client.take("pay", request, person(SAO, "director")))
+        violations = await client.violations()
+
+    assert reversal.status == 201
+    assert [(answer.status, answer.code) for answer in again[:2]] == [(409, "wrong-state")] * 2
+    assert "the bank may have paid" in again[0].body["detail"]
+    assert again[2].status == 201
+    assert violations == {}
+
+
 @pytest.mark.slow
 async def test_an_order_whose_worker_died_is_taken_up_by_another(
     country: Country, monkeypatch: pytest.MonkeyPatch
