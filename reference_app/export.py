@@ -3,7 +3,9 @@
 Books of a year that come out and go into an empty unit give the same balances in every period, the
 same budget and the same things that wait. What is written to that end:
 
-    carried forward   one voucher of the first day: what stands on the accounts from earlier years
+    carried forward   one voucher of the first day: what stands on the accounts from earlier years,
+                      without what of their advances and deposits still waits; that waits again,
+                      from the first day on
     appropriations    one ordinance of the first day for each budget line: what it has by now
     void              a reversed document and its reversal are vouchers: they moved the accounts,
                       and in the end no budget
@@ -23,7 +25,7 @@ from decimal import Decimal
 from typing import Final
 
 from reference_app.back_dated import BE_TO_CE
-from reference_app.kinds import Catalogue
+from reference_app.kinds import Catalogue, Kind
 from reference_app.rules import TEXT_LENGTH_MAX
 
 # A part is never more than the import takes (sheet.ROWS_MAX, imports.FILE_SIZE_MAX), whatever its
@@ -70,12 +72,30 @@ class Exporter:
         self.columns = catalogue.columns
 
     def beginning(
-        self, year: int, balances: Iterable[tuple[int, Decimal]], budget: Mapping[str, Decimal]
+        self,
+        year: int,
+        balances: Iterable[tuple[int, Decimal]],
+        budget: Mapping[str, Decimal],
+        waiting: Iterable[Posted] = (),
     ) -> Iterator[list[Cells]]:
-        """Yield what fiscal *year* (BE) begins with: balances (debit positive), appropriations."""
+        """Yield what fiscal *year* (BE) begins with: balances (debit positive), appropriations, and
+        what is *waiting* since earlier years.
+        """
         day = f"{year - BE_TO_CE - 1}-10-01"
         zero = Decimal(0)
-        lines = [(account, max(each, zero), max(-each, zero)) for account, each in balances]
+        carried = dict(balances)
+        papers = []
+        for posted in waiting:
+            kind = self._kinds.get(posted.kind)
+            if kind is None or not kind.imported_as or kind.budget or not posted.open_amount:
+                continue
+            papers.append(self._as_itself(posted, kind, _reference(posted), day))
+            for account, debit, credit in _lines(posted):
+                moved = (posted.open_amount if debit else zero) - (
+                    posted.open_amount if credit else zero
+                )
+                carried[account] = carried.get(account, zero) - moved
+        lines = [(a, max(each, zero), max(-each, zero)) for a, each in carried.items() if each]
         if lines:
             yield self._voucher(f"balance-{year}", day, f"ยอดยกมา {year}", lines)
         for line, amount in budget.items():
@@ -84,33 +104,17 @@ class Exporter:
                  "kind": self._kinds["budget_ordinance"].imported_as, "amount": amount,
                  "description": f"งบประมาณ {year}"}
             ]  # fmt: skip
+        yield from papers
 
     def document(self, posted: Posted) -> Iterator[list[Cells]]:
         """Yield none, one or two documents that stand for a posted one."""
         kind = self._kinds.get(PAID_ON_PAPER.get(posted.kind, posted.kind))
         if kind and any(effect.column == "appropriated" for effect in kind.budget):
             return
-        reference = f"{posted.kind}-{posted.fiscal_year}-{posted.number}"
-        day = posted.date.isoformat()
-        lines: list[Line] = list(zip(posted.accounts, posted.debits, posted.credits, strict=True))
-        waiting = posted.amount if posted.open_amount is None else posted.open_amount
+        reference, day, lines = _reference(posted), posted.date.isoformat(), _lines(posted)
         if kind and kind.imported_as and not posted.is_void and posted.open_amount != 0:
-            head: Cells = {"reference": reference, "kind": kind.imported_as, "date": day}
-            values = {
-                kind.party: safe(posted.party), kind.note: safe(posted.note),
-                "channel": self._channels.get(lines[0][0], "") if lines else "",
-                "budget_line": posted.budget_line, "from_line": posted.budget_line,
-                "to_line": posted.to_line, "amount": waiting,
-                "withholding_tax": posted.withholding_tax,
-            }  # fmt: skip
-            head |= {name: value for name in kind.fields if (value := values.get(name)) is not None}
-            if kind.fields.get("lines") == "voucher_lines":
-                yield _with_lines(head, map(_sides, lines))
-            elif "lines" in kind.fields:
-                earned = [(account, credit) for account, _, credit in lines if credit]
-                yield _with_lines(head, ({"account": str(a), "amount": c} for a, c in earned))
-            else:
-                yield [head]
+            yield self._as_itself(posted, kind, reference, day)
+            waiting = posted.amount if posted.open_amount is None else posted.open_amount
             if waiting == posted.amount:
                 return
             reference += "-settled"
@@ -121,6 +125,25 @@ class Exporter:
             described = safe(" ".join(filter(None, words))[:TEXT_LENGTH_MAX])
             yield self._voucher(reference, day, described, lines)
 
+    def _as_itself(self, posted: Posted, kind: Kind, reference: str, day: str) -> list[Cells]:
+        """Return *posted* as a document of its own kind, with what of it still waits."""
+        lines = _lines(posted)
+        head: Cells = {"reference": reference, "kind": kind.imported_as, "date": day}
+        values = {
+            kind.party: safe(posted.party), kind.note: safe(posted.note),
+            "channel": self._channels.get(lines[0][0], "") if lines else "",
+            "budget_line": posted.budget_line, "from_line": posted.budget_line,
+            "to_line": posted.to_line, "withholding_tax": posted.withholding_tax,
+            "amount": posted.amount if posted.open_amount is None else posted.open_amount,
+        }  # fmt: skip
+        head |= {name: value for name in kind.fields if (value := values.get(name)) is not None}
+        if kind.fields.get("lines") == "voucher_lines":
+            return _with_lines(head, map(_sides, lines))
+        if "lines" in kind.fields:
+            earned = [(account, credit) for account, _, credit in lines if credit]
+            return _with_lines(head, ({"account": str(a), "amount": c} for a, c in earned))
+        return [head]
+
     def _voucher(
         self, reference: str, day: str, description: str, lines: Iterable[Line]
     ) -> list[Cells]:
@@ -129,6 +152,14 @@ class Exporter:
             "reference": reference, "kind": kind, "date": day, "description": description,
         }  # fmt: skip
         return _with_lines(head, map(_sides, lines))
+
+
+def _reference(posted: Posted) -> str:
+    return f"{posted.kind}-{posted.fiscal_year}-{posted.number}"
+
+
+def _lines(posted: Posted) -> list[Line]:
+    return list(zip(posted.accounts, posted.debits, posted.credits, strict=True))
 
 
 def safe(text: str | None) -> str:

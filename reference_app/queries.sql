@@ -364,6 +364,20 @@ CROSS JOIN LATERAL (
 ) AS l
 WHERE d.unit = $1 AND d.fiscal_year = $2 AND (d.kind = 'budget_transfer') = $3 ORDER BY d.document
 
+-- name: export_waiting
+-- Documents of earlier fiscal years that still wait, with their lines, as above.
+SELECT d.kind, d.fiscal_year, d.number, d.date, d.amount, d.withholding_tax, d.budget_line, d.to_line,
+    d.party, d.note, w.open_amount, l.accounts, l.debits, l.credits, false AS is_void
+FROM ledger.workflow AS w
+JOIN ledger.document AS d ON d.unit = $1 AND d.document = w.document
+CROSS JOIN LATERAL (
+    SELECT coalesce(array_agg(account ORDER BY position), '{}') AS accounts,
+        coalesce(array_agg(debit ORDER BY position), '{}') AS debits,
+        coalesce(array_agg(credit ORDER BY position), '{}') AS credits
+    FROM ledger.line WHERE unit = $1 AND document = d.document
+) AS l
+WHERE w.unit = $1 AND w.is_open AND d.fiscal_year < $2 ORDER BY d.document
+
 -- name: receive_import
 -- Keep an uploaded file, or name the import that stands in its way: the same key, the same file, or
 -- another file of the unit that is not finished.

@@ -57,7 +57,8 @@ def documents(
 
     balances = fetch("balances", (year - BE_TO_CE - 1) * 100 + 9)
     budget = fetch("export_budget", year)
-    yield from exporter.beginning(year, balances, dict(budget))
+    waiting = [Posted(**row) for row in fetch("export_waiting", year)]
+    yield from exporter.beginning(year, balances, dict(budget), waiting)
     for is_transfer in (True, False):
         query = queries["export_documents"]
         cursor = runner.run(_cursor(connection, query, unit, year, is_transfer))

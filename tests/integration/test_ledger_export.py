@@ -222,8 +222,19 @@ async def test_a_later_year_begins_with_what_the_year_before_has_left(fresh: Cou
             await client.get(f"/units/{unit}/budget?fiscal_year=2570", account)
             for unit, account in ((SAO, CLERK), (EMPTY, person(EMPTY, "clerk")))
         ]
+        waiting, copy = [
+            (await client.get(f"/units/{unit}/worklist", account)).body["items"]
+            for unit, account in ((SAO, CLERK), (EMPTY, person(EMPTY, "clerk")))
+        ]
+        violations = await client.violations()
 
     assert result["state"] == "done", result["problems"]
+    assert {row["kind"] for row in waiting} >= {"advance", "deposit", "tax_remittance"}
+    of_the_year_before = [row for row in waiting if row["kind"] != "disbursement_request"]
+    assert sorted((row["kind"], row["party"], row["open_amount"]) for row in copy) == sorted(
+        (row["kind"], row["party"], row["open_amount"]) for row in of_the_year_before
+    )
+    assert violations == {}
     closing, copied = (
         {row["account"]: row["closing"] for row in b.body["accounts"] if Decimal(row["closing"])}
         for b in balances
