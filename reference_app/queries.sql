@@ -195,7 +195,8 @@ FROM (
 ) AS b
 
 -- name: receipts_payments
--- Receipts and payments of a period by the account on the other side of the cash accounts.
+-- Receipts and payments of a period by the account on the other side of the cash accounts; a document
+-- that moves money only between these is neither.
 WITH cash AS (
     SELECT coalesce(sum(debit - credit) FILTER (WHERE period < $2), 0)::numeric(24, 2) AS opening,
         coalesce(sum(debit - credit), 0)::numeric(24, 2) AS closing
@@ -204,8 +205,8 @@ WITH cash AS (
     SELECT l.account, sum(l.credit) AS receipts, sum(l.debit) AS payments
     FROM ledger.document AS d JOIN ledger.line AS l ON l.unit = $1 AND l.document = d.document
     WHERE d.unit = $1 AND d.date BETWEEN $3 AND $4 AND l.account <> ALL ($5)
-        AND EXISTS (SELECT FROM ledger.line AS c
-            WHERE c.unit = $1 AND c.document = d.document AND c.account = ANY ($5))
+        AND (SELECT sum(c.debit - c.credit) FROM ledger.line AS c
+            WHERE c.unit = $1 AND c.document = d.document AND c.account = ANY ($5)) <> 0
     GROUP BY l.account
 )
 SELECT json_build_object('unit', $1::int, 'period', ledger.period_text($2),

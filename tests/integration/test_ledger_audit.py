@@ -277,3 +277,22 @@ async def test_a_year_of_the_buddhist_era_is_no_year_of_reports(fresh: Country, 
 
     assert (answer.status, statement.status) == (422, 422)
     assert "common era" in answer.body["detail"]
+
+
+async def test_money_that_only_changes_its_place_is_neither_received_nor_paid(
+    fresh: Country,
+) -> None:
+    clerk = person(SAO, "clerk")
+    lines = [
+        {"account": "1110101", "debit": "10.00"}, {"account": "1110201", "credit": "10.00"},
+        {"account": "5310101", "debit": "50.00"}, {"account": "2110101", "credit": "50.00"},
+    ]  # fmt: skip
+    path = f"/units/{SAO}/reports/receipts-payments?period=2025-12"
+    async with serving(fresh) as client:
+        before = (await client.get(path, clerk)).body
+        voucher = {"date": BUSINESS_DATE, "description": "x", "lines": lines}
+        made = await client.post(f"/units/{SAO}/journal-vouchers", clerk, voucher)
+        after = (await client.get(path, clerk)).body
+
+    assert made.status == 201, made.body
+    assert after == before
