@@ -23,7 +23,7 @@ from uuid import UUID, uuid5
 from reference_app.kinds import Catalogue, Kind
 from reference_app.problems import Problem
 from reference_app.rules import Posting, Rules
-from reference_app.sheet import Odd, Row, Unreadable
+from reference_app.sheet import NUMBER, Dressed, Odd, Row, Unreadable
 
 PROBLEMS_SHOWN_MAX: Final = 200
 VALUE_SHOWN_MAX: Final = 80
@@ -46,6 +46,10 @@ IN_WORDS: Final = re.compile(r"(\d{1,2})[\s/-]*([^\d\s/-]+?)[\s/-]*(?:พ\.?ศ\
 MIDNIGHT: Final = re.compile(r"[ T]0?0:00(?::00(?:\.0+)?)?$")  # what programs write behind a day
 MONEY: Final = re.compile(r"(?:\d{1,13}|\d{1,3}(?:,\d{3}){1,4})(?:\.\d{1,2}0*)?", re.ASCII)
 MONEY_END: Final = 10**13  # as rules.MONEY
+# What may stand around an amount that is one of baht: 1,234.- and no other currency.
+BAHT: Final = re.compile(
+    rf"(?:฿|thb|baht|บาท)?\s*{NUMBER}(?:\.-?)?\s*(?:฿|thb|baht|บาท|บ\.)?", re.IGNORECASE
+)
 SHORTENED: Final = re.compile(r"\d(?:\.\d+)?E\+\d+")  # a long number as Excel writes it into CSV
 SERIAL: Final = re.compile(r"\d{5,6}")
 SERIAL_ZERO: Final = date(1899, 12, 30)  # day 0 of Excel's 1900 calendar
@@ -58,9 +62,10 @@ REASONS: Final = {
     "formula": ("a formula; paste the value", "เป็นสูตร กรุณาวางเป็นค่า"),
     "error-value": ("an error value; correct it", "เป็นค่าผิดพลาด กรุณาแก้ไข"),
     "not-text": (
-        "a number, date or logical value where a text belongs; format the column as text and"
-        " write it again",
-        "เป็นตัวเลข วันที่ หรือค่าตรรกะ กรุณากำหนดรูปแบบคอลัมน์เป็นข้อความแล้วพิมพ์ใหม่",
+        "a number, date or logical value where a text belongs, or shown otherwise by its number"
+        " format; format the column as text and write it again",
+        "เป็นตัวเลข วันที่ หรือค่าตรรกะ หรือแสดงต่างจากค่าจริง กรุณากำหนดรูปแบบคอลัมน์เป็นข้อความ"
+        "แล้วพิมพ์ใหม่",
     ),
     "hidden": (
         "something stands in a hidden row, column or sheet; show it, or delete it",
@@ -105,8 +110,9 @@ REASONS: Final = {
     ),
     "other-year": ("not in the fiscal year of these books", "ไม่อยู่ในปีงบประมาณของบัญชีนี้"),
     "not-money": (
-        "not an amount like 1234.50 or 1,234.50: at most 13 digits and two decimals, no sign",
-        "ไม่ใช่จำนวนเงินเช่น 1234.50 หรือ 1,234.50: ไม่เกิน 13 หลัก ทศนิยมสองตำแหน่ง ไม่มีเครื่องหมาย",
+        "not an amount in baht like 1234.50 or 1,234.50: at most 13 digits and two decimals, no"
+        " sign",
+        "ไม่ใช่จำนวนเงินบาทเช่น 1234.50 หรือ 1,234.50: ไม่เกิน 13 หลัก ทศนิยมสองตำแหน่ง ไม่มีเครื่องหมาย",
     ),
     "not-of-this-kind": ("has no place in this kind of document", "ไม่ใช้กับเอกสารประเภทนี้"),
     "differs": ("differs from the document's first row", "ไม่ตรงกับแถวแรกของเอกสาร"),
@@ -388,6 +394,9 @@ def _text(member: _Member, column: str) -> str:
 
 def _money(member: _Member, column: str) -> str:
     cell = member.cells.get(column, "")
+    # Nothing is nothing in any currency, and an accountant's zero is a dash.
+    if isinstance(cell, Dressed) and (cell.value == 0 or BAHT.fullmatch(cell.look)):
+        cell = cell.value
     amount: Decimal | None = None
     if isinstance(cell, str):
         text = _written(cell)

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from io import BytesIO, StringIO
 from typing import Any, Final, NoReturn
 from xml.parsers import expat
@@ -30,6 +31,21 @@ PLACE: Final = re.compile(r"([A-Z]{1,3})([1-9]\d{0,6})")
 TRUE: Final = ("1", "true")
 # What stands in a value, in pieces, of a number and of the number of a shared text.
 VALUE_OF: Final = {"n": re.compile(r"[-+0-9.eE\s]*"), "s": re.compile(r"[0-9\s]*")}
+# Built-in number formats of a Thai office program (ECMA-376 part 1, 18.8.30), which openpyxl lacks.
+THAI_FORMATS: Final = {
+    59: "t0", 60: "t0.00", 61: "t#,##0", 62: "t#,##0.00", 67: "t0%", 68: "t0.00%", 69: "t# ?/?",
+    70: "t# ??/??", 71: "d/m/yyyy", 72: "d-mmm-yy", 73: "d-mmm", 74: "mmm-yy", 75: "h:mm",
+    76: "h:mm:ss", 77: "d/m/yyyy h:mm", 78: "mm:ss", 79: "[h]:mm:ss", 80: "mm:ss.0", 81: "d/m/bb",
+}  # fmt: skip
+GENERAL: Final = "General"
+FORMAT_PIECE: Final = re.compile(
+    r'"(?P<quoted>[^"]*)"?|\\(?P<escaped>.?)|\[\$(?P<currency>[^]-]*)[^]]*\]'
+    r"|(?P<condition>\[[<>=][^]]*\])|\[(?:black|blue|cyan|green|magenta|red|white|yellow|color ?\d+"
+    r"|(?:db|nat)num\d)\]|_.?|\*[ *]|(?P<end>;)|(?P<text>@)"
+    r"|(?P<number>general|t?[0#?]+(?:,[0#?]+)*(?:\.[0#?]+)?|\.[0#?]+)|(?P<other>.)",
+    re.IGNORECASE | re.DOTALL,
+)
+NUMBER, TEXT = "\0", "\1"  # the value's place in what a format shows: in no workbook
 MAIN: Final = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 STRICT: Final = "http://purl.oclc.org/ooxml/spreadsheetml/main"
 OLD_EXCEL: Final = b"\xd0\xcf\x11\xe0"  # .xls, and every encrypted workbook
@@ -72,6 +88,21 @@ class Odd:
 
 
 FORMULA: Final = Odd("formula", "=")
+
+
+@dataclass(frozen=True, slots=True)
+class Dressed:
+    """A value that its number format shows with something around it, as another one or not at all.
+
+    `look` is what is shown, with `NUMBER` or `TEXT` in the value's place: `0%` gives NUMBER + "%".
+    """
+
+    value: Any
+    format: str
+    look: str
+
+    def __str__(self) -> str:
+        return f"{self.value} ({self.format})"
 
 
 def rows_of(content: bytes) -> Iterator[Row]:
@@ -130,18 +161,24 @@ def _decoded(content: bytes) -> str:
 
 
 def _xlsx_rows(content: bytes) -> Iterator[Row]:
-    from openpyxl import load_workbook  # half a second that a CSV file need not pay
+    from openpyxl.reader.excel import ExcelReader  # half a second that a CSV file need not pay
 
     try:
         with ZipFile(BytesIO(content)) as parts:
             _refuse_dangerous(parts)
-            book = load_workbook(BytesIO(content), read_only=True, keep_links=False)
-            for sheet in book.worksheets:
+            reader = ExcelReader(BytesIO(content), read_only=True, keep_links=False)
+            reader.read_manifest()
+            reader.read_strings()
+            reader.read_workbook()
+            formats = _formats(parts, reader.parser.rels.values())
+            _tell_dates(reader.wb, formats)
+            reader.read_worksheets()
+            for sheet in reader.wb.worksheets:
                 _Layout(sheet.title, is_hidden=sheet.sheet_state != "visible").read(
                     parts, sheet._worksheet_path
                 )
                 sheet.reset_dimensions()  # what the file says of its own size proves nothing
-                yield from _sheet_rows(sheet)
+                yield from _sheet_rows(sheet, formats)
     except (Unreadable, MemoryError):
         raise
     except BadZipFile as error:
@@ -150,17 +187,85 @@ def _xlsx_rows(content: bytes) -> Iterator[Row]:
         raise Unreadable("broken-xlsx", value=type(error).__name__) from error
 
 
-def _sheet_rows(sheet: Any) -> Iterator[Row]:
+def _sheet_rows(sheet: Any, formats: Mapping[int, str]) -> Iterator[Row]:
     for number, cells in enumerate(sheet.iter_rows(max_col=COLUMNS_MAX), start=1):
-        yield Row(sheet.title, number, tuple(_shown(cell) for cell in cells))
+        yield Row(sheet.title, number, tuple(_shown(cell, formats) for cell in cells))
 
 
-def _shown(cell: Any) -> Any:
-    if cell.data_type == "f":
+def _shown(cell: Any, formats: Mapping[int, str]) -> Any:
+    value, kind = cell.value, cell.data_type
+    if kind == "f":
         return FORMULA
-    if cell.data_type == "e":
-        return Odd("error-value", str(cell.value))
-    return _plain(cell.value) if isinstance(cell.value, str) else cell.value
+    if kind == "e":
+        return Odd("error-value", str(value))
+    if value is None or kind not in ("n", "s"):
+        return value
+    shown = _plain(value) if kind == "s" else value
+    code = formats.get(cell._style_id, GENERAL)
+    if code == GENERAL or shown == "":
+        return shown
+    look = _look(code, None if kind == "s" else (value > 0) - (value < 0))
+    return shown if look == (TEXT if kind == "s" else NUMBER) else Dressed(shown, code, look)
+
+
+def _formats(parts: ZipFile, relations: Iterable[Any]) -> dict[int, str]:
+    """Return the number formats by the number that a cell names its style with.
+
+    Of all that a workbook says of styles nothing else is read: odd fonts and colours do no harm.
+    """
+    from openpyxl.styles.numbers import BUILTIN_FORMATS
+
+    codes: dict[int, str] = BUILTIN_FORMATS | THAI_FORMATS
+    ids: list[int] = []
+    within = [""]
+
+    def start(name: str, attributes: dict[str, str]) -> None:
+        tag = name.rpartition(" ")[2]
+        if (within[-1], tag) == ("numFmts", "numFmt"):
+            codes[int(attributes["numFmtId"])] = attributes["formatCode"]
+        elif (within[-1], tag) == ("cellXfs", "xf"):
+            ids.append(int(attributes.get("numFmtId", 0)))
+        within.append(tag)
+
+    for relation in relations:
+        if relation.Type.endswith("/styles") and relation.target in parts.namelist():
+            parser = _parser()
+            parser.StartElementHandler = start
+            parser.EndElementHandler = lambda _: within.pop()
+            _feed(parser, parts, relation.target)
+    return {style: codes.get(number, GENERAL) for style, number in enumerate(ids)}
+
+
+def _tell_dates(book: Any, formats: Mapping[int, str]) -> None:
+    """Say to openpyxl, as its own reading of styles does, which of them show a day or a time."""
+    from openpyxl.styles.numbers import is_date_format, is_timedelta_format
+
+    book._date_formats = {n for n, code in formats.items() if is_date_format(code)}
+    book._timedelta_formats = {n for n, code in formats.items() if is_timedelta_format(code)}
+
+
+@lru_cache(maxsize=1_000)
+def _look(code: str, sign: int | None) -> str:
+    """Return what a number format shows of a number of that sign, or (None) of a text."""
+    looks, text, has_conditions = [""], TEXT, False
+    for piece in FORMAT_PIECE.finditer(code):
+        name = piece.lastgroup
+        if name == "end":
+            looks.append("")
+        elif name == "condition":
+            has_conditions = True
+        elif name is not None:
+            looks[-1] += {"number": NUMBER, "text": TEXT}.get(name, piece[name])
+    looks = [look.strip() for look in looks]
+    if len(looks) > 3 or TEXT in looks[-1]:
+        text = looks.pop()
+    if sign is None:
+        return text
+    looks = looks or [text.replace(TEXT, NUMBER)]
+    if has_conditions:  # any section may be the one that is shown
+        return next((look for look in looks if look != NUMBER), NUMBER)
+    place = {1: 0, -1: 1, 0: 2}[sign]
+    return looks[place if place < len(looks) else 0]
 
 
 def _plain(cell: str) -> str:

@@ -56,6 +56,18 @@ def workbook(*rows: Sequence[object], **of_sheet: object) -> bytes:
     return content.getvalue()
 
 
+def formatted(column: str, value: object, code: str) -> bytes:
+    """Return a sound workbook but for one cell and its number format."""
+    book = openpyxl.Workbook()
+    sheet = book.worksheets[0]
+    sheet.append(HEADER)
+    sheet.append(changed(**{column: value}))
+    sheet.cell(2, HEADER.index(column) + 1).number_format = code
+    content = BytesIO()
+    book.save(content)
+    return content.getvalue()
+
+
 def with_parts(changes: dict[str, str | bytes]) -> bytes:
     """Return a sound workbook of one document with some of its parts exchanged."""
     content = BytesIO()
@@ -133,6 +145,98 @@ def test_a_number_is_what_the_office_sees(cell: float, gross: str) -> None:
 @pytest.mark.parametrize("cell", [1.005, True, date(2025, 11, 15), 1e300])
 def test_other_numbers_are_no_money(cell: object) -> None:
     assert codes(read(workbook(changed(amount=cell)))) == [("not-money", "amount", 2)]
+
+
+@pytest.mark.parametrize(
+    ("cell", "code"),
+    [
+        (0.01, "0.00%"), (6, "[$$-409]#,##0.00"), (6, '"$"#,##0.00'), (6, "[$EUR ]#,##0.00"),
+        (6, "#,##0.00 [$€-407]"), (6, "\\¥0"), (6, "$0;($0)"), (1234.5, "(#,##0.00)"),
+        (1234.5, '_-* "-"#,##0.00_-'), (1234.5, "-0;0"), (1234.5, "0-"), (777, ";;;"),
+        (777, ";-0"), (777, '"ยกเลิก"'), (1234, "#,##0,"), (1234, '0.0,,"ล้าน"'), (1234, "0\\.00"),
+        (1234, "0.00E+00"), (0.5, "# ?/?"), (777, "000-000"), (777, '[>500]"มาก";0'), (777, "*00"),
+        (777, '+0;-0;"-"'), ("777.00", '"$"@'), ("777.00", ";;;"),
+    ],
+)  # fmt: skip
+def test_an_amount_that_is_shown_as_anything_but_plain_baht_is_no_money(
+    cell: object, code: str
+) -> None:
+    (problem,) = read(formatted("amount", cell, code)).problems
+
+    assert (problem["code"], problem["column"], problem["row"]) == ("not-money", "amount", 2)
+    assert problem["value"] == f"{cell} ({code})"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "General", "0", "0.00", "#,##0.00", "#,##0", "@", "[Red]0.00", "t#,##0.00",
+        '_-* #,##0.00_-;-* #,##0.00_-;_-* "-"??_-;_-@_-', "[$-D070000]0.00", "[$฿-41E]#,##0.00",
+        '"฿"#,##0.00;[Red]-"฿"#,##0.00', "[$THB] #,##0.00", '#,##0.00" บาท"', '#,##0".-"',
+        "**#,##0.00", "[NatNum1][$-41E]#,##0.00", "[>=1000]#,##0.00;0.00", "General;-General;",
+        "\\฿0.00", "#,##0_);(#,##0)", "#,##0.-",
+    ],
+)  # fmt: skip
+def test_an_amount_may_be_shown_as_baht_in_any_form(code: str) -> None:
+    (document,) = read(formatted("amount", 1234.5, code)).documents
+
+    assert document.posting.gross == "1234.50"
+
+
+@pytest.mark.parametrize(
+    "code", [";;;", "0;-0;;@", '_("$"* #,##0_);_(* \\(#,##0\\);_(* "-"_);_(@_)']
+)
+def test_a_zero_is_one_however_it_is_shown(code: str) -> None:
+    (problem,) = read(formatted("amount", 0, code)).problems
+
+    assert (problem["code"], problem["value"][:1]) == ("rule", "0")
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "code"),
+    [
+        ("reference", 1, '"บร."0"/2569"'), ("reference", "1/2569", '"บร."@'),
+        ("reference", 256900001, "0000-00000"), ("reference", 7, ";;;"), ("reference", "7", ";;;"),
+        ("account", 4110101, "0-0"), ("account", 4110101, "0,"), ("payer", "สมชาย", '"นาย "@'),
+        ("payer", 12, '"ห้อง "0'), ("payer", 12, "฿0"), ("reference", 7, "0%"),
+    ],
+)  # fmt: skip
+def test_a_code_that_is_shown_with_more_than_itself_is_none(
+    column: str, cell: object, code: str
+) -> None:
+    reading = read(formatted(column, cell, code))
+
+    assert codes(reading) == [("not-text", column, 2)]
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "code"),
+    [
+        ("reference", 7, "0000000"), ("reference", 7, "000"), ("account", 4110101, "#,##0"),
+        ("account", 4110101, "@"), ("payer", "ก", "0.00%"), ("payer", "ก", "_(@_)"),
+        ("payer", "ก", "0;-0;0;@"), ("date", 45976, "0"),
+    ],
+)  # fmt: skip
+def test_a_format_that_shows_what_is_there_changes_nothing(
+    column: str, cell: object, code: str
+) -> None:
+    (document,) = read(formatted(column, cell, code)).documents
+
+    assert (document.reference, document.posting.date) == ("7", "2025-11-15")
+
+
+@pytest.mark.parametrize(("number", "found"), [(67, "not-money"), (71, "not-money"), (62, None)])
+def test_the_formats_that_only_thai_programs_have_are_known(number: int, found: str | None) -> None:
+    xfs = f'<cellXfs><xf numFmtId="0"/><xf numFmtId="{number}"/></cellXfs>'
+    row = row_xml(2, SOUND).replace(text_cell("F2", "100.25"), '<c r="F2" s="1"><v>100.25</v></c>')
+    styles = f'<styleSheet xmlns="{MAIN}">{xfs}</styleSheet>'
+    sheet = (
+        f'<worksheet xmlns="{MAIN}"><sheetData>{row_xml(1, HEADER)}{row}</sheetData></worksheet>'
+    )
+
+    reading = read(with_parts({"xl/styles.xml": styles, "xl/worksheets/sheet1.xml": sheet}))
+
+    assert [problem["code"] for problem in reading.problems] == ([found] if found else [])
 
 
 @pytest.mark.parametrize("first", ["7", "๗", "007", "７"])
