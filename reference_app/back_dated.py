@@ -50,6 +50,7 @@ MONEY_END: Final = 10**13  # as rules.MONEY
 BAHT: Final = re.compile(
     rf"(?:฿|thb|baht|บาท)?\s*{NUMBER}(?:\.-?)?\s*(?:฿|thb|baht|บาท|บ\.)?", re.IGNORECASE
 )
+EXACT_END: Final = 10**15  # office programs keep 15 digits of a number; the rest became zeros
 SHORTENED: Final = re.compile(r"\d(?:\.\d+)?E\+\d+")  # a long number as Excel writes it into CSV
 SERIAL: Final = re.compile(r"\d{5,6}")
 SERIAL_ZERO: Final = date(1899, 12, 30)  # day 0 of Excel's 1900 calendar
@@ -387,7 +388,7 @@ def _text(member: _Member, column: str) -> str:
     if isinstance(cell, str):
         return cell
     whole = _whole(cell)
-    if isinstance(cell, bool) or not isinstance(whole, int):
+    if isinstance(cell, bool) or not isinstance(whole, int) or abs(whole) >= EXACT_END:
         raise _Wrong("not-text", member.row, column, cell)
     return str(whole)
 

@@ -248,14 +248,27 @@ def test_a_number_is_the_same_however_it_is_written(first: str, again: object) -
     assert codes(reading) == [("duplicate", "reference", 4)]
 
 
-@pytest.mark.parametrize("cell", [datetime(2025, 12, 11), 1.1, True, "6.80001E+12"])
+@pytest.mark.parametrize(
+    "cell", [datetime(2025, 12, 11), 1.1, True, "6.80001E+12", 12345678901234570, 1.2e15, -(10**15)]
+)
 def test_a_number_that_a_program_has_changed_is_none(cell: object) -> None:
     assert codes(read(workbook(changed(reference=cell)))) == [("not-text", "reference", 2)]
 
 
-@pytest.mark.parametrize("cell", [datetime(2025, 12, 11), 1.5, False])
+@pytest.mark.parametrize("cell", [datetime(2025, 12, 11), 1.5, False, 10**15])
 def test_a_name_is_a_text(cell: object) -> None:
     assert codes(read(workbook(changed(payer=cell)))) == [("not-text", "payer", 2)]
+
+
+@pytest.mark.parametrize(
+    ("content", "reference"),
+    [
+        (workbook(changed(reference=999999999999999)), "999999999999999"),
+        (csv_file(changed(reference="1234567890123456")), "1234567890123456"),
+    ],
+)
+def test_all_digits_that_are_there_are_read(content: bytes, reference: str) -> None:
+    assert [one.reference for one in read(content).documents] == [reference]
 
 
 @pytest.mark.parametrize(
