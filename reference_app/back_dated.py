@@ -240,11 +240,12 @@ class BackDated:
         """Read a whole file; nothing of it may be used unless `problem_count` is 0."""
         reading, seen = Reading(), set[str]()
         try:
-            for reference, group in groupby(self._members(rows), lambda one: one.reference):
+            grouped = groupby(self._members(rows), lambda one: (one.row.sheet, one.reference))
+            for (_, reference), group in grouped:
                 members = list(group)
                 reading.row_count += len(members)
                 try:
-                    if reference in seen:
+                    if reference and reference in seen:
                         raise _Wrong("duplicate", members[0].row, "reference", reference)
                     document = self._document(reference, members, target)
                 except _Wrong as wrong:

@@ -326,6 +326,32 @@ def test_a_part_that_is_there_twice_refuses_the_workbook() -> None:
         list(rows_of(content.getvalue()))
 
 
+def two_sheets(first: Sequence[object], second: Sequence[object]) -> bytes:
+    book = openpyxl.Workbook()
+    for sheet, row in zip(
+        (book.worksheets[0], book.create_sheet("ก")), (first, second), strict=True
+    ):
+        sheet.append(HEADER)
+        sheet.append(row)
+    content = BytesIO()
+    book.save(content)
+    return content.getvalue()
+
+
+def test_a_document_never_goes_on_in_another_sheet() -> None:
+    reading = read(two_sheets(SOUND, changed(amount="250")))
+
+    (problem,) = reading.problems
+    place = (problem["code"], problem["sheet"], problem["row"], problem["value"])
+    assert place == ("duplicate", "ก", 2, "7")
+
+
+def test_rows_of_no_number_are_told_in_every_sheet() -> None:
+    reading = read(two_sheets(changed(reference=""), changed(reference="")))
+
+    assert codes(reading) == [("no-reference", "reference", 2)] * 2
+
+
 def test_an_error_value_is_told_with_its_cell() -> None:
     wrong = row_xml(2, SOUND).replace(text_cell("E2", "ก"), '<c r="E2" t="e"><v>#REF!</v></c>')
 
