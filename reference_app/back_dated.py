@@ -87,7 +87,10 @@ REASONS: Final = {
         "an old or encrypted workbook; save it as .xlsx without a password",
         "เป็นไฟล์รุ่นเก่าหรือมีรหัสผ่าน กรุณาบันทึกเป็น .xlsx โดยไม่ใส่รหัสผ่าน",
     ),
-    "broken-xlsx": ("not a whole .xlsx workbook", "ไฟล์ .xlsx ไม่สมบูรณ์"),
+    "broken-xlsx": (
+        "not a whole .xlsx workbook; open it and save it again as Excel Workbook",
+        "ไฟล์ .xlsx ไม่สมบูรณ์ กรุณาเปิดแล้วบันทึกใหม่เป็น Excel Workbook",
+    ),
     "broken-csv": ("not a sound CSV file", "ไฟล์ CSV ไม่สมบูรณ์"),
     "encoding": ("neither UTF-8 nor cp874; save it as CSV UTF-8", "ไม่ใช่ UTF-8 หรือ cp874"),
     "too-much-work": ("takes more memory or time than is allowed", "ใช้หน่วยความจำหรือเวลาเกินกำหนด"),

@@ -12,11 +12,11 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from io import BytesIO, StringIO
 from typing import Any, Final, NoReturn
 from xml.parsers import expat
-from zipfile import BadZipFile, ZipFile
+from zipfile import BadZipFile, ZipFile, ZipInfo
 
 ROWS_MAX: Final = 200_000  # the largest unit's six months are about 54,000 documents
 COLUMNS_MAX: Final = 40
@@ -164,14 +164,18 @@ def _xlsx_rows(content: bytes) -> Iterator[Row]:
     from openpyxl.reader.excel import ExcelReader  # half a second that a CSV file need not pay
 
     try:
-        with ZipFile(BytesIO(content)) as parts:
+        with _Package(BytesIO(content)) as parts:
             _refuse_dangerous(parts)
             reader = ExcelReader(BytesIO(content), read_only=True, keep_links=False)
+            reader.archive = reader.valid_files = parts
+            # Only what tells of cells: other programs let odd properties and themes pass.
             reader.read_manifest()
             reader.read_strings()
             reader.read_workbook()
             formats = _formats(parts, reader.parser.rels.values())
             _tell_dates(reader.wb, formats)
+            if any(sheet.target not in parts for _, sheet in reader.parser.find_sheets()):
+                raise Unreadable("broken-xlsx", value="a sheet is missing")
             reader.read_worksheets()
             for sheet in reader.wb.worksheets:
                 _Layout(sheet.title, is_hidden=sheet.sheet_state != "visible").read(
@@ -208,7 +212,7 @@ def _shown(cell: Any, formats: Mapping[int, str]) -> Any:
     return shown if look == (TEXT if kind == "s" else NUMBER) else Dressed(shown, code, look)
 
 
-def _formats(parts: ZipFile, relations: Iterable[Any]) -> dict[int, str]:
+def _formats(parts: _Package, relations: Iterable[Any]) -> dict[int, str]:
     """Return the number formats by the number that a cell names its style with.
 
     Of all that a workbook says of styles nothing else is read: odd fonts and colours do no harm.
@@ -228,7 +232,7 @@ def _formats(parts: ZipFile, relations: Iterable[Any]) -> dict[int, str]:
         within.append(tag)
 
     for relation in relations:
-        if relation.Type.endswith("/styles") and relation.target in parts.namelist():
+        if relation.Type.endswith("/styles") and relation.target in parts:
             parser = _parser()
             parser.StartElementHandler = start
             parser.EndElementHandler = lambda _: within.pop()
@@ -277,12 +281,31 @@ def _plain(cell: str) -> str:
     return SPACE.sub(" ", INVISIBLE.sub("", cell)).strip()
 
 
+class _Package(ZipFile):
+    """The parts of a workbook; some programs write names in another case, or with \\ for /."""
+
+    @cached_property
+    def _names(self) -> dict[str, str]:
+        return {_folded(name): name for name in self.namelist()}
+
+    def __contains__(self, name: str) -> bool:
+        return _folded(name) in self._names
+
+    def getinfo(self, name: str) -> ZipInfo:
+        """Return the entry of a part. Raises `KeyError`."""
+        return super().getinfo(self._names.get(_folded(name), name))
+
+
+def _folded(name: str) -> str:
+    return name.replace("\\", "/").lower()
+
+
 def _refuse_dangerous(parts: ZipFile) -> None:
     members = parts.infolist()
     # The zip module never unpacks more of a member than its entry says.
     if len(members) > PARTS_MAX or sum(m.file_size for m in members) > UNPACKED_BYTES_MAX:
         raise Unreadable("zip-bomb")
-    if len({member.filename for member in members}) < len(members):
+    if len({_folded(member.filename) for member in members}) < len(members):
         raise Unreadable("broken-xlsx", value="a part is there twice")
     for member in members:
         if member.flag_bits & 1:

@@ -68,15 +68,15 @@ def formatted(column: str, value: object, code: str) -> bytes:
     return content.getvalue()
 
 
-def with_parts(changes: dict[str, str | bytes]) -> bytes:
-    """Return a sound workbook of one document with some of its parts exchanged."""
+def with_parts(changes: dict[str, str | bytes], names: dict[str, str] | None = None) -> bytes:
+    """Return a sound workbook of one document with some of its parts exchanged or renamed."""
     content = BytesIO()
     with (
         zipfile.ZipFile(BytesIO(workbook(SOUND))) as old,
         zipfile.ZipFile(content, "w") as new,
     ):
         for part in old.namelist():
-            new.writestr(part, changes.get(part, old.read(part)))
+            new.writestr((names or {}).get(part, part), changes.get(part, old.read(part)))
     return content.getvalue()
 
 
@@ -324,6 +324,52 @@ def test_a_part_that_is_there_twice_refuses_the_workbook() -> None:
 
     with pytest.raises(Unreadable, match="broken-xlsx"):
         list(rows_of(content.getvalue()))
+
+
+ODD_STYLES = f"""<styleSheet xmlns="{MAIN}">
+<numFmts><numFmt numFmtId="164" formatCode="d/m/yyyy"/></numFmts>
+<fonts><font><family val="34"/><color rgb="#FF0000"/></font></fonts><fills><fill/></fills>
+<cellXfs><xf/><xf numFmtId="164"/></cellXfs>
+<dxfs><dxf><numFmt numFmtId="164" formatCode="0%"/></dxf></dxfs>
+</styleSheet>"""
+SHEET = "xl/worksheets/sheet1.xml"
+
+
+@pytest.mark.parametrize(
+    ("changes", "names"),
+    [
+        ({"xl/styles.xml": ODD_STYLES}, {}),
+        ({"xl/styles.xml": ODD_STYLES}, {"xl/styles.xml": "XL/Styles.xml"}),
+        ({"docProps/core.xml": "<created>15/11/2568</created>"}, {}),
+        ({"docProps/app.xml": "", "xl/theme/theme1.xml": ""}, {}),
+        ({}, {"xl/sharedStrings.xml": "xl/SharedStrings.xml", SHEET: "xl/Worksheets/Sheet1.XML"}),
+        ({}, {SHEET: SHEET.replace("/", "\\"), "xl/workbook.xml": "xl\\workbook.xml"}),
+        ({}, {"xl/styles.xml": "xl/none.xml"}),
+    ],
+)
+def test_what_holds_no_cells_may_be_odd(
+    changes: dict[str, str | bytes], names: dict[str, str]
+) -> None:
+    assert codes(read(with_parts(changes, names))) == []
+
+
+def test_dates_are_known_however_odd_the_styles() -> None:
+    row = row_xml(2, SOUND).replace(
+        text_cell("C2", "15/11/2568"), '<c r="C2" s="1"><v>45976</v></c>'
+    )
+    sheet = (
+        f'<worksheet xmlns="{MAIN}"><sheetData>{row_xml(1, HEADER)}{row}</sheetData></worksheet>'
+    )
+    names = {"xl/styles.xml": "xl/Styles.xml"}
+
+    rows = list(rows_of(with_parts({"xl/styles.xml": ODD_STYLES, SHEET: sheet}, names)))
+
+    assert rows[1].cells[2] == datetime(2025, 11, 15)
+
+
+def test_a_sheet_that_is_missing_refuses_the_workbook() -> None:
+    with pytest.raises(Unreadable, match="a sheet is missing"):
+        list(rows_of(with_parts({}, {SHEET: "xl/worksheets/sheet2.xml"})))
 
 
 def two_sheets(first: Sequence[object], second: Sequence[object]) -> bytes:
