@@ -87,6 +87,10 @@ REASONS: Final = {
         "an old or encrypted workbook; save it as .xlsx without a password",
         "เป็นไฟล์รุ่นเก่าหรือมีรหัสผ่าน กรุณาบันทึกเป็น .xlsx โดยไม่ใส่รหัสผ่าน",
     ),
+    "other-format": (
+        "another kind of file; open it and save it as Excel Workbook (.xlsx)",
+        "เป็นไฟล์ชนิดอื่น กรุณาเปิดแล้วบันทึกเป็น Excel Workbook (.xlsx)",
+    ),
     "broken-xlsx": (
         "not a whole .xlsx workbook; open it and save it again as Excel Workbook",
         "ไฟล์ .xlsx ไม่สมบูรณ์ กรุณาเปิดแล้วบันทึกใหม่เป็น Excel Workbook",

@@ -49,6 +49,23 @@ NUMBER, TEXT = "\0", "\1"  # the value's place in what a format shows: in no wor
 MAIN: Final = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 STRICT: Final = "http://purl.oclc.org/ooxml/spreadsheetml/main"
 OLD_EXCEL: Final = b"\xd0\xcf\x11\xe0"  # .xls, and every encrypted workbook
+ZIP: Final = (b"PK\x03\x04", b"PK\x05\x06")
+# Whole files of other kinds, by how they begin, by a part that they have, and by a word in them.
+OTHER_BEGINNINGS: Final = {
+    b"%PDF": "PDF", b"\x89PNG": "PNG", b"\xff\xd8\xff": "JPEG", b"{\\rtf": "RTF", b"Rar!": "RAR",
+    b"7z\xbc\xaf": "7z", b"MIME-Version:": "MHTML",
+}  # fmt: skip
+OTHER_PARTS: Final = {
+    "content.xml": "OpenDocument (.ods)", "xl/workbook.bin": "Excel Binary Workbook (.xlsb)",
+    "word/document.xml": "Word (.docx)", "ppt/presentation.xml": "PowerPoint (.pptx)",
+}  # fmt: skip
+OTHER_MARKUP: Final = {
+    b"opendocument": "OpenDocument (.fods)", b"com:office:spreadsheet": "XML Spreadsheet 2003",
+    b"<html": "HTML", b"<table": "HTML",
+}  # fmt: skip
+CONTENT_TYPES: Final = "[Content_Types].xml"
+HEAD: Final = 4096
+BLANKS: Final = b"\xef\xbb\xbf\xff\xfe\0 \t\r\n"
 UTF_16: Final = (b"\xff\xfe", b"\xfe\xff")
 THAI: Final = re.compile("[\u0e01-\u0e5b]")
 # A vowel sign or tone mark that stands on nothing: no Thai text, so not cp874.
@@ -109,7 +126,14 @@ def rows_of(content: bytes) -> Iterator[Row]:
     """Yield the rows of a file in its order. Raises `Unreadable`."""
     if content[:4] == OLD_EXCEL:
         raise Unreadable("old-or-encrypted")
-    reader = _xlsx_rows if content[:4] == b"PK\x03\x04" else _csv_rows
+    for beginning, kind in OTHER_BEGINNINGS.items():
+        if content.startswith(beginning):
+            raise Unreadable("other-format", value=kind)
+    if content[:HEAD].lstrip(BLANKS).startswith(b"<"):
+        head = content[:HEAD].replace(b"\0", b"").lower()
+        kind = next((what for word, what in OTHER_MARKUP.items() if word in head), "XML")
+        raise Unreadable("other-format", value=kind)
+    reader = _xlsx_rows if content[:4] in ZIP else _csv_rows
     count = 0
     for row in reader(content):
         if any(cell is not None and cell != "" for cell in row.cells):
@@ -166,6 +190,7 @@ def _xlsx_rows(content: bytes) -> Iterator[Row]:
     try:
         with _Package(BytesIO(content)) as parts:
             _refuse_dangerous(parts)
+            _refuse_others(parts)
             reader = ExcelReader(BytesIO(content), read_only=True, keep_links=False)
             reader.archive = reader.valid_files = parts
             # Only what tells of cells: other programs let odd properties and themes pass.
@@ -314,6 +339,14 @@ def _refuse_dangerous(parts: ZipFile) -> None:
             parser = _parser()
             with suppress(expat.ExpatError):  # whoever needs the part will say so
                 _feed(parser, parts, member.filename)
+
+
+def _refuse_others(parts: _Package) -> None:
+    for part, kind in OTHER_PARTS.items():
+        if part in parts:
+            raise Unreadable("other-format", value=kind)
+    if CONTENT_TYPES not in parts:
+        raise Unreadable("other-format", value="ZIP")
 
 
 def _parser() -> expat.XMLParserType:

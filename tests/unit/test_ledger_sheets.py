@@ -317,6 +317,36 @@ def test_what_a_reader_would_pass_over_refuses_the_workbook(
     assert [(p["code"], p["row"]) for p in reading.problems] == [(code, row)], name
 
 
+def zipped(*parts: str) -> bytes:
+    content = BytesIO()
+    with zipfile.ZipFile(content, "w") as new:
+        for part in parts:
+            new.writestr(part, "application/vnd.oasis.opendocument.spreadsheet")
+    return content.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (zipped("mimetype", "content.xml"), "OpenDocument (.ods)"),
+        (zipped("[Content_Types].xml", "xl/workbook.bin"), "Excel Binary Workbook (.xlsb)"),
+        (zipped("[Content_Types].xml", "word/document.xml"), "Word (.docx)"),
+        (zipped("books.xlsx"), "ZIP"), (zipped(), "ZIP"), (b"%PDF-1.7\n%\xe2\xe3", "PDF"),
+        (b"\x89PNG\r\n\x1a\n\0", "PNG"), (b"\xff\xd8\xff\xe0\0\x10JFIF", "JPEG"),
+        (b"\xef\xbb\xbf\r\n <!DOCTYPE html><HTML><table>", "HTML"),
+        (b"<table><tr><td>reference", "HTML"), ("<html><body>".encode("utf-16"), "HTML"),
+        (b'<Workbook xmlns="urn:schemas-microsoft-com:office:spreadsheet"><Worksheet><Table>',
+         "XML Spreadsheet 2003"), (b'<?xml version="1.0"?><books/>', "XML"),
+        (b'<?xml version="1.0"?>\n<office:document xmlns:office="urn:oasis:names:tc:opendocument">',
+         "OpenDocument (.fods)"),
+    ],
+)  # fmt: skip
+def test_a_whole_file_of_another_kind_is_told_as_that(content: bytes, kind: str) -> None:
+    (problem,) = read(content).problems
+
+    assert (problem["code"], problem["value"], problem["row"]) == ("other-format", kind, 0)
+
+
 def test_a_part_that_is_there_twice_refuses_the_workbook() -> None:
     content = BytesIO(workbook(SOUND))
     with zipfile.ZipFile(content, "a") as parts, pytest.warns(UserWarning, match="Duplicate"):
