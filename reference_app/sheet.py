@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -37,7 +37,10 @@ THAI_FORMATS: Final = {
     70: "t# ??/??", 71: "d/m/yyyy", 72: "d-mmm-yy", 73: "d-mmm", 74: "mmm-yy", 75: "h:mm",
     76: "h:mm:ss", 77: "d/m/yyyy h:mm", 78: "mm:ss", 79: "[h]:mm:ss", 80: "mm:ss.0", 81: "d/m/bb",
 }  # fmt: skip
+# A character as workbooks escape it (ECMA-376 part 1, 22.9.2.19); halves of one are none.
+ESCAPE: Final = re.compile("_x(?!0000|[Dd][89A-Fa-f])([0-9A-Fa-f]{4})_")
 GENERAL: Final = "General"
+# A number format in pieces. Colours, spaces and the digits of a language show nothing more.
 FORMAT_PIECE: Final = re.compile(
     r'"(?P<quoted>[^"]*)"?|\\(?P<escaped>.?)|\[\$(?P<currency>[^]-]*)[^]]*\]'
     r"|(?P<condition>\[[<>=][^]]*\])|\[(?:black|blue|cyan|green|magenta|red|white|yellow|color ?\d+"
@@ -195,9 +198,15 @@ def _xlsx_rows(content: bytes) -> Iterator[Row]:
             reader.archive = reader.valid_files = parts
             # Only what tells of cells: other programs let odd properties and themes pass.
             reader.read_manifest()
-            reader.read_strings()
             reader.read_workbook()
-            formats = _formats(parts, reader.parser.rels.values())
+            formats = dict[int, str]()
+            for relation in reader.parser.rels.values():
+                if relation.target not in parts:
+                    continue
+                if relation.Type.endswith("/styles"):
+                    formats = _formats(parts, relation.target)
+                elif relation.Type.endswith("/sharedStrings"):
+                    reader.shared_strings = _shared_texts(parts, relation.target)
             _tell_dates(reader.wb, formats)
             if any(sheet.target not in parts for _, sheet in reader.parser.find_sheets()):
                 raise Unreadable("broken-xlsx", value="a sheet is missing")
@@ -229,7 +238,7 @@ def _shown(cell: Any, formats: Mapping[int, str]) -> Any:
         return Odd("error-value", str(value))
     if value is None or kind not in ("n", "s"):
         return value
-    shown = _plain(value) if kind == "s" else value
+    shown = _plain(ESCAPE.sub(_escaped_character, value)) if kind == "s" else value
     code = formats.get(cell._style_id, GENERAL)
     if code == GENERAL or shown == "":
         return shown
@@ -237,7 +246,30 @@ def _shown(cell: Any, formats: Mapping[int, str]) -> Any:
     return shown if look == (TEXT if kind == "s" else NUMBER) else Dressed(shown, code, look)
 
 
-def _formats(parts: _Package, relations: Iterable[Any]) -> dict[int, str]:
+def _shared_texts(parts: ZipFile, path: str) -> list[str]:
+    """Return what cells share, without its fonts and how it is pronounced."""
+    texts: list[str] = []
+    within: list[str] = []
+
+    def start(name: str, _: object) -> None:
+        within.append(name.rpartition(" ")[2])
+        if within[-1] == "si":
+            texts.append("")
+
+    def piece(text: str) -> None:
+        if within[-1] == "t" and "rPh" not in within:
+            texts[-1] += text
+
+    parser = _parser()
+    parser.buffer_text = True
+    parser.StartElementHandler = start
+    parser.CharacterDataHandler = piece
+    parser.EndElementHandler = lambda _: within.pop()
+    _feed(parser, parts, path)
+    return texts
+
+
+def _formats(parts: ZipFile, path: str) -> dict[int, str]:
     """Return the number formats by the number that a cell names its style with.
 
     Of all that a workbook says of styles nothing else is read: odd fonts and colours do no harm.
@@ -256,12 +288,10 @@ def _formats(parts: _Package, relations: Iterable[Any]) -> dict[int, str]:
             ids.append(int(attributes.get("numFmtId", 0)))
         within.append(tag)
 
-    for relation in relations:
-        if relation.Type.endswith("/styles") and relation.target in parts:
-            parser = _parser()
-            parser.StartElementHandler = start
-            parser.EndElementHandler = lambda _: within.pop()
-            _feed(parser, parts, relation.target)
+    parser = _parser()
+    parser.StartElementHandler = start
+    parser.EndElementHandler = lambda _: within.pop()
+    _feed(parser, parts, path)
     return {style: codes.get(number, GENERAL) for style, number in enumerate(ids)}
 
 
@@ -295,6 +325,10 @@ def _look(code: str, sign: int | None) -> str:
         return next((look for look in looks if look != NUMBER), NUMBER)
     place = {1: 0, -1: 1, 0: 2}[sign]
     return looks[place if place < len(looks) else 0]
+
+
+def _escaped_character(escape: re.Match[str]) -> str:
+    return chr(int(escape[1], 16))
 
 
 def _plain(cell: str) -> str:

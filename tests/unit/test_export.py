@@ -92,8 +92,12 @@ def read_back(papers: list[list[Cells]], write: Any = write_csv) -> Any:
 
 @pytest.mark.parametrize("write", [write_csv, write_xlsx])
 @pytest.mark.parametrize(
-    "text", ["=1+1", "+1", "-1", "@a", "＝1", "'a'", " a", "a ", " ", "#N/A", 'a"b', "a,b;c", "007"]
-)
+    "text",
+    [
+        "=1+1", "+1", "-1", "@a", "＝1", "'a'", " a", "a ", " ", "#N/A", 'a"b', "a,b;c", "007",
+        "_x000D_", "_x005f_x000d_", "a_x0041_x0042_", "_x0000_", "_xD83D_", "a_x12_",
+    ],
+)  # fmt: skip
 def test_a_text_comes_back_as_it_was_and_is_no_formula(text: str, write: Any) -> None:
     assert safe(text)[0] not in "=+-@＝#"
     (document,) = EXPORTER.document(posted("commitment", party=text))

@@ -22,6 +22,8 @@ TARGET = Target(
     unit=1, key=uuid.UUID(int=1), account=1, first_period=202510, last_period=202609
 )  # fmt: skip
 READER = BackDated(read_catalogue())
+SHEET = "xl/worksheets/sheet1.xml"
+SHARED_PAYER = '<c r="E2" t="s"><v>0</v></c>'
 MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 
 
@@ -69,14 +71,14 @@ def formatted(column: str, value: object, code: str) -> bytes:
 
 
 def with_parts(changes: dict[str, str | bytes], names: dict[str, str] | None = None) -> bytes:
-    """Return a sound workbook of one document with some of its parts exchanged or renamed."""
+    """Return a sound workbook of one document with some parts exchanged, added or renamed."""
     content = BytesIO()
     with (
         zipfile.ZipFile(BytesIO(workbook(SOUND))) as old,
         zipfile.ZipFile(content, "w") as new,
     ):
-        for part in old.namelist():
-            new.writestr((names or {}).get(part, part), changes.get(part, old.read(part)))
+        for part, body in ({part: old.read(part) for part in old.namelist()} | changes).items():
+            new.writestr((names or {}).get(part, part), body)
     return content.getvalue()
 
 
@@ -89,11 +91,36 @@ def row_xml(number: int, cells: Sequence[object], attributes: str = "") -> str:
     return f'<row r="{number}"{attributes}>{inner}</row>'
 
 
-def sheet_xml(*rows: str, before: str = "", after: str = "", head: str = "") -> bytes:
+def sheet_xml(
+    *rows: str,
+    before: str = "",
+    after: str = "",
+    head: str = "",
+    changes: dict[str, str | bytes] | None = None,
+    names: dict[str, str] | None = None,
+) -> bytes:
     data = f"{before}<sheetData>{row_xml(1, HEADER)}{''.join(rows)}</sheetData>{after}"
-    return with_parts(
-        {"xl/worksheets/sheet1.xml": f'{head}<worksheet xmlns="{MAIN}">{data}</worksheet>'}
+    sheet = f'{head}<worksheet xmlns="{MAIN}">{data}</worksheet>'
+    return with_parts({SHEET: sheet, **(changes or {})}, names)
+
+
+def with_shared(row: str, shared: str, names: dict[str, str] | None = None) -> bytes:
+    """Return a workbook with one text that cells share."""
+    office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+    relations = "".join(
+        f'<Relationship Id="rId{n}" Type="{office}/{kind}" Target="{target}"/>'
+        for n, (kind, target) in enumerate(
+            [("worksheet", f"/{SHEET}"), ("styles", "styles.xml"), ("sharedStrings", "texts.xml")],
+            1,
+        )
     )
+    package = "http://schemas.openxmlformats.org/package/2006/relationships"
+    whole = f'<Relationships xmlns="{package}">{relations}</Relationships>'
+    changes: dict[str, str | bytes] = {
+        "xl/_rels/workbook.xml.rels": whole,
+        "xl/texts.xml": f'<sst xmlns="{MAIN}"><si>{shared}</si></sst>',
+    }
+    return sheet_xml(row, changes=changes, names=names)
 
 
 def codes(reading: Reading) -> list[tuple[object, ...]]:
@@ -230,11 +257,8 @@ def test_the_formats_that_only_thai_programs_have_are_known(number: int, found: 
     xfs = f'<cellXfs><xf numFmtId="0"/><xf numFmtId="{number}"/></cellXfs>'
     row = row_xml(2, SOUND).replace(text_cell("F2", "100.25"), '<c r="F2" s="1"><v>100.25</v></c>')
     styles = f'<styleSheet xmlns="{MAIN}">{xfs}</styleSheet>'
-    sheet = (
-        f'<worksheet xmlns="{MAIN}"><sheetData>{row_xml(1, HEADER)}{row}</sheetData></worksheet>'
-    )
 
-    reading = read(with_parts({"xl/styles.xml": styles, "xl/worksheets/sheet1.xml": sheet}))
+    reading = read(sheet_xml(row, changes={"xl/styles.xml": styles}))
 
     assert [problem["code"] for problem in reading.problems] == ([found] if found else [])
 
@@ -362,7 +386,6 @@ ODD_STYLES = f"""<styleSheet xmlns="{MAIN}">
 <cellXfs><xf/><xf numFmtId="164"/></cellXfs>
 <dxfs><dxf><numFmt numFmtId="164" formatCode="0%"/></dxf></dxfs>
 </styleSheet>"""
-SHEET = "xl/worksheets/sheet1.xml"
 
 
 @pytest.mark.parametrize(
@@ -372,7 +395,7 @@ SHEET = "xl/worksheets/sheet1.xml"
         ({"xl/styles.xml": ODD_STYLES}, {"xl/styles.xml": "XL/Styles.xml"}),
         ({"docProps/core.xml": "<created>15/11/2568</created>"}, {}),
         ({"docProps/app.xml": "", "xl/theme/theme1.xml": ""}, {}),
-        ({}, {"xl/sharedStrings.xml": "xl/SharedStrings.xml", SHEET: "xl/Worksheets/Sheet1.XML"}),
+        ({}, {SHEET: "xl/Worksheets/Sheet1.XML", "xl/workbook.xml": "XL/Workbook.xml"}),
         ({}, {SHEET: SHEET.replace("/", "\\"), "xl/workbook.xml": "xl\\workbook.xml"}),
         ({}, {"xl/styles.xml": "xl/none.xml"}),
     ],
@@ -387,12 +410,9 @@ def test_dates_are_known_however_odd_the_styles() -> None:
     row = row_xml(2, SOUND).replace(
         text_cell("C2", "15/11/2568"), '<c r="C2" s="1"><v>45976</v></c>'
     )
-    sheet = (
-        f'<worksheet xmlns="{MAIN}"><sheetData>{row_xml(1, HEADER)}{row}</sheetData></worksheet>'
-    )
     names = {"xl/styles.xml": "xl/Styles.xml"}
 
-    rows = list(rows_of(with_parts({"xl/styles.xml": ODD_STYLES, SHEET: sheet}, names)))
+    rows = list(rows_of(sheet_xml(row, changes={"xl/styles.xml": ODD_STYLES}, names=names)))
 
     assert rows[1].cells[2] == datetime(2025, 11, 15)
 
@@ -400,6 +420,45 @@ def test_dates_are_known_however_odd_the_styles() -> None:
 def test_a_sheet_that_is_missing_refuses_the_workbook() -> None:
     with pytest.raises(Unreadable, match="a sheet is missing"):
         list(rows_of(with_parts({}, {SHEET: "xl/worksheets/sheet2.xml"})))
+
+
+@pytest.mark.parametrize("is_shared", [True, False])
+@pytest.mark.parametrize(
+    ("written", "payer"),
+    [
+        ("_x000D_\nร้าน_x000d_\nค้า_x000D_", "ร้าน ค้า"), ("_x0027_ก ", "ก "), ("_x0E01_", "ก"),
+        ("_x005F_", "_"), ("_x005F_x000D_", "_x000D_"), ("_x005f_x005F_", "_x005F_"),
+        ("_x0000_", "_x0000_"), ("_xD83D_", "_xD83D_"), ("x_x12_", "x_x12_"),
+    ],
+)  # fmt: skip
+def test_escaped_characters_are_read_before_all_else(
+    written: str, payer: str, is_shared: bool
+) -> None:
+    text = f'<t xml:space="preserve">{written}</t>'
+    inline = row_xml(2, SOUND).replace("<t>ก</t>", text)
+    shared = row_xml(2, SOUND).replace(text_cell("E2", "ก"), SHARED_PAYER)
+
+    (document,) = read(with_shared(shared, text) if is_shared else sheet_xml(inline)).documents
+
+    assert document.posting.party == payer
+
+
+def test_a_number_with_an_escaped_end_of_line_is_that_number() -> None:
+    reading = read(workbook(changed(reference="7_x000D_", account="4110101_x000D_\n")))
+
+    assert [one.reference for one in reading.documents] == ["7"]
+
+
+def test_a_shared_text_in_several_fonts_is_one_and_its_sound_is_not_in_it() -> None:
+    runs = "<r><rPr><family val='34'/></rPr><t>ร้าน</t></r><r><t>ค้า</t></r>"
+    row = row_xml(2, SOUND).replace(text_cell("E2", "ก"), SHARED_PAYER)
+    content = with_shared(
+        row, f'{runs}<rPh sb="0" eb="1"><t>x</t></rPh>', {"xl/texts.xml": "xl/Texts.xml"}
+    )
+
+    (document,) = read(content).documents
+
+    assert document.posting.party == "ร้านค้า"
 
 
 def two_sheets(first: Sequence[object], second: Sequence[object]) -> bytes:
