@@ -57,6 +57,8 @@ SERIAL_ZERO: Final = date(1899, 12, 30)  # day 0 of Excel's 1900 calendar
 LINE_COLUMNS: Final = {
     "revenue_lines": ("account", "amount"), "voucher_lines": ("account", "debit", "credit"),
 }  # fmt: skip
+MONEY_COLUMNS: Final = ("amount", "withholding_tax", "debit", "credit")
+NO_MONEY: Final = "-"  # what the accounting format writes of a zero into CSV
 
 # Why a row or a file is refused, in English and Thai.
 REASONS: Final = {
@@ -107,6 +109,10 @@ REASONS: Final = {
         "แถวแรกต้องเป็นชื่อคอลัมน์ และมีเลขที่เอกสาร ประเภท วันที่",
     ),
     "unknown-column": ("no such column, or it is there twice", "ไม่รู้จักคอลัมน์นี้ หรือมีซ้ำ"),
+    "unnamed-column": (
+        "something stands in a column without a name; name the column, or empty it",
+        "มีข้อมูลในคอลัมน์ที่ไม่มีชื่อ กรุณาตั้งชื่อคอลัมน์หรือลบข้อมูลออก",
+    ),
     "empty": ("the file has no documents", "ไม่มีเอกสารในไฟล์"),
     "no-reference": ("every row needs the office's own number", "ทุกแถวต้องมีเลขที่เอกสาร"),
     "unknown-kind": ("no such kind of document", "ไม่รู้จักประเภทเอกสารนี้"),
@@ -277,7 +283,13 @@ class BackDated:
                 sheet, columns = row.sheet, self._header(row)
                 continue
             named = zip_longest(columns, row.cells, fillvalue="")
-            yield _Member(row, {name: cell for name, cell in named if cell not in (None, "")})
+            cells = {name: cell for name, cell in named if cell not in (None, "")}
+            if "" in cells:
+                raise Unreadable(
+                    "unnamed-column", sheet=row.sheet, row=row.number,
+                    value=_nameless(columns, row.cells),
+                )  # fmt: skip
+            yield _Member(row, _without_dashes(cells))
 
     def _header(self, row: Row) -> list[str]:
         words = ["" if cell is None else str(cell) for cell in row.cells]
@@ -335,6 +347,25 @@ class BackDated:
             member = members[min(int(place[1]), len(members)) - 1]
         column = place[-1] if place[-1] in self._columns.values() else ""
         return _Wrong("rule", member.row, column, member.cells.get(column, ""), detail)
+
+
+def _nameless(columns: Sequence[str], cells: Sequence[Any]) -> str:
+    """Return the first column that holds something and has no name, with its letters."""
+    named = enumerate(zip_longest(columns, cells, fillvalue=""), start=1)
+    number = next(place for place, (name, cell) in named if not name and cell not in (None, ""))
+    letters = ""
+    while number:
+        number, letter = divmod(number - 1, 26)
+        letters = chr(ord("A") + letter) + letters
+    return f"column {letters}"
+
+
+def _without_dashes(cells: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what is a zero beside an amount; alone it stays, and is refused in its place."""
+    dashes = {name for name in MONEY_COLUMNS if cells.get(name) == NO_MONEY}
+    if not dashes or not any(name in cells for name in MONEY_COLUMNS if name not in dashes):
+        return cells
+    return {name: cell for name, cell in cells.items() if name not in dashes}
 
 
 def _refuse_odd(members: Iterable[_Member]) -> None:

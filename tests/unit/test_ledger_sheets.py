@@ -557,6 +557,40 @@ def test_a_line_that_breaks_a_rule_is_told_with_its_own_row() -> None:
     assert all(p["code"] == "rule" and len(p["reason_th"]) > len(general) for p in found)
 
 
+VOUCHER_HEADER = ("reference", "kind", "date", "description", "account", "debit", "credit")
+
+
+def test_the_dash_of_an_accountant_beside_an_amount_is_an_empty_cell() -> None:
+    head = ("1", "journal_voucher", "15/11/2568", "ก")
+    rows = [(*head, "5310101", "70", " -   "), ("1", "", "", "", "2110101", " - ", "70")]
+    header = (*HEADER[:6], "debit", "credit", "withholding_tax", "account")
+    receipt = (*SOUND[:6], "-", " -   ", "-", SOUND[6])
+
+    voucher = read(csv_file(*rows, header=VOUCHER_HEADER))
+    other = read(csv_file(receipt, header=header))
+
+    assert (codes(voucher), codes(other)) == ([], [])
+    assert voucher.documents[0].posting.debits == ["70.00", "0.00"]
+
+
+def test_a_dash_alone_is_no_amount() -> None:
+    assert codes(read(csv_file(changed(amount=" -   ")))) == [("not-money", "amount", 2)]
+    assert codes(read(csv_file(changed(reference="-", payer="-")))) == []
+
+
+@pytest.mark.parametrize(("place", "letters"), [(7, "H"), (15, "P"), (27, "AB"), (702, "AAA")])
+def test_a_column_that_holds_something_without_a_name_is_told_once(
+    place: int, letters: str
+) -> None:
+    rows = [[*changed(reference=str(n)), *[""] * (place - 7), "ตรวจแล้ว"] for n in range(3)]
+
+    (problem,) = read(csv_file(*rows)).problems
+
+    assert (problem["code"], problem["value"], problem["row"]) == (
+        "unnamed-column", f"column {letters}", 2
+    )  # fmt: skip
+
+
 def test_rows_are_counted_as_a_sheet_shows_them() -> None:
     content = csv_file(changed(reference="1", payer='"ก\nข"'), changed(reference="2", date="x"))
 
