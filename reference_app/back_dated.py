@@ -23,7 +23,7 @@ from uuid import UUID, uuid5
 from reference_app.kinds import Catalogue, Kind
 from reference_app.problems import Problem
 from reference_app.rules import Posting, Rules
-from reference_app.sheet import Odd, Row, Unreadable
+from reference_app.sheet import NUMBER, Dressed, Odd, Row, Unreadable
 
 PROBLEMS_SHOWN_MAX: Final = 200
 VALUE_SHOWN_MAX: Final = 80
@@ -46,21 +46,29 @@ IN_WORDS: Final = re.compile(r"(\d{1,2})[\s/-]*([^\d\s/-]+?)[\s/-]*(?:พ\.?ศ\
 MIDNIGHT: Final = re.compile(r"[ T]0?0:00(?::00(?:\.0+)?)?$")  # what programs write behind a day
 MONEY: Final = re.compile(r"(?:\d{1,13}|\d{1,3}(?:,\d{3}){1,4})(?:\.\d{1,2}0*)?", re.ASCII)
 MONEY_END: Final = 10**13  # as rules.MONEY
+# What may stand around an amount that is one of baht: 1,234.- and no other currency.
+BAHT: Final = re.compile(
+    rf"(?:฿|thb|baht|บาท)?\s*{NUMBER}(?:\.-?)?\s*(?:฿|thb|baht|บาท|บ\.)?", re.IGNORECASE
+)
+EXACT_END: Final = 10**15  # office programs keep 15 digits of a number; the rest became zeros
 SHORTENED: Final = re.compile(r"\d(?:\.\d+)?E\+\d+")  # a long number as Excel writes it into CSV
 SERIAL: Final = re.compile(r"\d{5,6}")
 SERIAL_ZERO: Final = date(1899, 12, 30)  # day 0 of Excel's 1900 calendar
 LINE_COLUMNS: Final = {
     "revenue_lines": ("account", "amount"), "voucher_lines": ("account", "debit", "credit"),
 }  # fmt: skip
+MONEY_COLUMNS: Final = ("amount", "withholding_tax", "debit", "credit")
+NO_MONEY: Final = "-"  # what the accounting format writes of a zero into CSV
 
 # Why a row or a file is refused, in English and Thai.
 REASONS: Final = {
     "formula": ("a formula; paste the value", "เป็นสูตร กรุณาวางเป็นค่า"),
     "error-value": ("an error value; correct it", "เป็นค่าผิดพลาด กรุณาแก้ไข"),
     "not-text": (
-        "a number, date or logical value where a text belongs; format the column as text and"
-        " write it again",
-        "เป็นตัวเลข วันที่ หรือค่าตรรกะ กรุณากำหนดรูปแบบคอลัมน์เป็นข้อความแล้วพิมพ์ใหม่",
+        "a number, date or logical value where a text belongs, or shown otherwise by its number"
+        " format; format the column as text and write it again",
+        "เป็นตัวเลข วันที่ หรือค่าตรรกะ หรือแสดงต่างจากค่าจริง กรุณากำหนดรูปแบบคอลัมน์เป็นข้อความ"
+        "แล้วพิมพ์ใหม่",
     ),
     "hidden": (
         "something stands in a hidden row, column or sheet; show it, or delete it",
@@ -81,7 +89,14 @@ REASONS: Final = {
         "an old or encrypted workbook; save it as .xlsx without a password",
         "เป็นไฟล์รุ่นเก่าหรือมีรหัสผ่าน กรุณาบันทึกเป็น .xlsx โดยไม่ใส่รหัสผ่าน",
     ),
-    "broken-xlsx": ("not a whole .xlsx workbook", "ไฟล์ .xlsx ไม่สมบูรณ์"),
+    "other-format": (
+        "another kind of file; open it and save it as Excel Workbook (.xlsx)",
+        "เป็นไฟล์ชนิดอื่น กรุณาเปิดแล้วบันทึกเป็น Excel Workbook (.xlsx)",
+    ),
+    "broken-xlsx": (
+        "not a whole .xlsx workbook; open it and save it again as Excel Workbook",
+        "ไฟล์ .xlsx ไม่สมบูรณ์ กรุณาเปิดแล้วบันทึกใหม่เป็น Excel Workbook",
+    ),
     "broken-csv": ("not a sound CSV file", "ไฟล์ CSV ไม่สมบูรณ์"),
     "encoding": ("neither UTF-8 nor cp874; save it as CSV UTF-8", "ไม่ใช่ UTF-8 หรือ cp874"),
     "too-much-work": ("takes more memory or time than is allowed", "ใช้หน่วยความจำหรือเวลาเกินกำหนด"),
@@ -94,6 +109,10 @@ REASONS: Final = {
         "แถวแรกต้องเป็นชื่อคอลัมน์ และมีเลขที่เอกสาร ประเภท วันที่",
     ),
     "unknown-column": ("no such column, or it is there twice", "ไม่รู้จักคอลัมน์นี้ หรือมีซ้ำ"),
+    "unnamed-column": (
+        "something stands in a column without a name; name the column, or empty it",
+        "มีข้อมูลในคอลัมน์ที่ไม่มีชื่อ กรุณาตั้งชื่อคอลัมน์หรือลบข้อมูลออก",
+    ),
     "empty": ("the file has no documents", "ไม่มีเอกสารในไฟล์"),
     "no-reference": ("every row needs the office's own number", "ทุกแถวต้องมีเลขที่เอกสาร"),
     "unknown-kind": ("no such kind of document", "ไม่รู้จักประเภทเอกสารนี้"),
@@ -105,8 +124,9 @@ REASONS: Final = {
     ),
     "other-year": ("not in the fiscal year of these books", "ไม่อยู่ในปีงบประมาณของบัญชีนี้"),
     "not-money": (
-        "not an amount like 1234.50 or 1,234.50: at most 13 digits and two decimals, no sign",
-        "ไม่ใช่จำนวนเงินเช่น 1234.50 หรือ 1,234.50: ไม่เกิน 13 หลัก ทศนิยมสองตำแหน่ง ไม่มีเครื่องหมาย",
+        "not an amount in baht like 1234.50 or 1,234.50: at most 13 digits and two decimals, no"
+        " sign",
+        "ไม่ใช่จำนวนเงินบาทเช่น 1234.50 หรือ 1,234.50: ไม่เกิน 13 หลัก ทศนิยมสองตำแหน่ง ไม่มีเครื่องหมาย",
     ),
     "not-of-this-kind": ("has no place in this kind of document", "ไม่ใช้กับเอกสารประเภทนี้"),
     "differs": ("differs from the document's first row", "ไม่ตรงกับแถวแรกของเอกสาร"),
@@ -233,11 +253,12 @@ class BackDated:
         """Read a whole file; nothing of it may be used unless `problem_count` is 0."""
         reading, seen = Reading(), set[str]()
         try:
-            for reference, group in groupby(self._members(rows), lambda one: one.reference):
+            grouped = groupby(self._members(rows), lambda one: (one.row.sheet, one.reference))
+            for (_, reference), group in grouped:
                 members = list(group)
                 reading.row_count += len(members)
                 try:
-                    if reference in seen:
+                    if reference and reference in seen:
                         raise _Wrong("duplicate", members[0].row, "reference", reference)
                     document = self._document(reference, members, target)
                 except _Wrong as wrong:
@@ -262,7 +283,13 @@ class BackDated:
                 sheet, columns = row.sheet, self._header(row)
                 continue
             named = zip_longest(columns, row.cells, fillvalue="")
-            yield _Member(row, {name: cell for name, cell in named if cell not in (None, "")})
+            cells = {name: cell for name, cell in named if cell not in (None, "")}
+            if "" in cells:
+                raise Unreadable(
+                    "unnamed-column", sheet=row.sheet, row=row.number,
+                    value=_nameless(columns, row.cells),
+                )  # fmt: skip
+            yield _Member(row, _without_dashes(cells))
 
     def _header(self, row: Row) -> list[str]:
         words = ["" if cell is None else str(cell) for cell in row.cells]
@@ -320,6 +347,25 @@ class BackDated:
             member = members[min(int(place[1]), len(members)) - 1]
         column = place[-1] if place[-1] in self._columns.values() else ""
         return _Wrong("rule", member.row, column, member.cells.get(column, ""), detail)
+
+
+def _nameless(columns: Sequence[str], cells: Sequence[Any]) -> str:
+    """Return the first column that holds something and has no name, with its letters."""
+    named = enumerate(zip_longest(columns, cells, fillvalue=""), start=1)
+    number = next(place for place, (name, cell) in named if not name and cell not in (None, ""))
+    letters = ""
+    while number:
+        number, letter = divmod(number - 1, 26)
+        letters = chr(ord("A") + letter) + letters
+    return f"column {letters}"
+
+
+def _without_dashes(cells: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what is a zero beside an amount; alone it stays, and is refused in its place."""
+    dashes = {name for name in MONEY_COLUMNS if cells.get(name) == NO_MONEY}
+    if not dashes or not any(name in cells for name in MONEY_COLUMNS if name not in dashes):
+        return cells
+    return {name: cell for name, cell in cells.items() if name not in dashes}
 
 
 def _refuse_odd(members: Iterable[_Member]) -> None:
@@ -381,13 +427,16 @@ def _text(member: _Member, column: str) -> str:
     if isinstance(cell, str):
         return cell
     whole = _whole(cell)
-    if isinstance(cell, bool) or not isinstance(whole, int):
+    if isinstance(cell, bool) or not isinstance(whole, int) or abs(whole) >= EXACT_END:
         raise _Wrong("not-text", member.row, column, cell)
     return str(whole)
 
 
 def _money(member: _Member, column: str) -> str:
     cell = member.cells.get(column, "")
+    # Nothing is nothing in any currency, and an accountant's zero is a dash.
+    if isinstance(cell, Dressed) and (cell.value == 0 or BAHT.fullmatch(cell.look)):
+        cell = cell.value
     amount: Decimal | None = None
     if isinstance(cell, str):
         text = _written(cell)

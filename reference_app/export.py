@@ -18,13 +18,14 @@ Transfers stand before what draws on them, so a file may be divided between any 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Final
 
-from reference_app.back_dated import BE_TO_CE
+from reference_app.back_dated import BE_TO_CE, MONTHS
 from reference_app.kinds import Catalogue, Kind
 from reference_app.rules import TEXT_LENGTH_MAX
 
@@ -34,6 +35,13 @@ PART_ROWS: Final = 30_000
 PAID_ON_PAPER: Final = {"payment": "back_dated_payment"}
 # Excel takes a text with such a beginning, in either width, for a formula or an error, or hides it.
 UNSAFE: Final = tuple("=+-@＝＋－＠#'")
+THAI_MONTHS: Final = "|".join(re.escape(word.rstrip(".")) for words in MONTHS for word in words)
+# Of what an office program makes a number, day, time or logical value when it opens a CSV file.
+TAKEN_FOR_ANOTHER: Final = re.compile(
+    rf"(?=.*\d)(?:[^\w]|\d|am|pm|thb|[etz]|พ\.ศ|{THAI_MONTHS}"
+    r"|(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*)*+|true|false",
+    re.IGNORECASE,
+)
 
 Cells = dict[str, str | Decimal]
 Line = tuple[int, Decimal, Decimal]
@@ -100,7 +108,7 @@ class Exporter:
             yield self._voucher(f"balance-{year}", day, f"ยอดยกมา {year}", lines)
         for line, amount in budget.items():
             yield [
-                {"reference": f"budget-{year}-{line}", "date": day, "budget_line": line,
+                {"reference": f"budget-{year}-{line}", "date": day, "budget_line": safe(line),
                  "kind": self._kinds["budget_ordinance"].imported_as, "amount": amount,
                  "description": f"งบประมาณ {year}"}
             ]  # fmt: skip
@@ -129,11 +137,13 @@ class Exporter:
         """Return *posted* as a document of its own kind, with what of it still waits."""
         lines = _lines(posted)
         head: Cells = {"reference": reference, "kind": kind.imported_as, "date": day}
+        line = posted.budget_line and safe(posted.budget_line)
         values = {
             kind.party: safe(posted.party), kind.note: safe(posted.note),
             "channel": self._channels.get(lines[0][0], "") if lines else "",
-            "budget_line": posted.budget_line, "from_line": posted.budget_line,
-            "to_line": posted.to_line, "withholding_tax": posted.withholding_tax,
+            "budget_line": line, "from_line": line,
+            "to_line": posted.to_line and safe(posted.to_line),
+            "withholding_tax": posted.withholding_tax,
             "amount": posted.amount if posted.open_amount is None else posted.open_amount,
         }  # fmt: skip
         head |= {name: value for name in kind.fields if (value := values.get(name)) is not None}
@@ -163,10 +173,11 @@ def _lines(posted: Posted) -> list[Line]:
 
 
 def safe(text: str | None) -> str:
-    """Write *text* so that Excel shows it as a text, and the import reads exactly it."""
-    if text and (text.startswith(UNSAFE) or text != text.strip()):
-        return f"'{text}"
-    return text or ""
+    """Write *text* so that Excel keeps it as a text, and the import reads exactly it."""
+    if not text:
+        return ""
+    is_plain = text == text.strip() and not text.startswith(UNSAFE)
+    return text if is_plain and not TAKEN_FOR_ANOTHER.fullmatch(text) else f"'{text}"
 
 
 def part_of(documents: Iterable[Sequence[Cells]], part: int) -> Iterator[Cells]:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from io import BytesIO, StringIO
 from typing import Any, Final, NoReturn
 from xml.parsers import expat
-from zipfile import BadZipFile, ZipFile
+from zipfile import BadZipFile, ZipFile, ZipInfo
 
 ROWS_MAX: Final = 200_000  # the largest unit's six months are about 54,000 documents
 COLUMNS_MAX: Final = 40
@@ -30,9 +31,44 @@ PLACE: Final = re.compile(r"([A-Z]{1,3})([1-9]\d{0,6})")
 TRUE: Final = ("1", "true")
 # What stands in a value, in pieces, of a number and of the number of a shared text.
 VALUE_OF: Final = {"n": re.compile(r"[-+0-9.eE\s]*"), "s": re.compile(r"[0-9\s]*")}
+# Built-in number formats of a Thai office program (ECMA-376 part 1, 18.8.30), which openpyxl lacks.
+THAI_FORMATS: Final = {
+    59: "t0", 60: "t0.00", 61: "t#,##0", 62: "t#,##0.00", 67: "t0%", 68: "t0.00%", 69: "t# ?/?",
+    70: "t# ??/??", 71: "d/m/yyyy", 72: "d-mmm-yy", 73: "d-mmm", 74: "mmm-yy", 75: "h:mm",
+    76: "h:mm:ss", 77: "d/m/yyyy h:mm", 78: "mm:ss", 79: "[h]:mm:ss", 80: "mm:ss.0", 81: "d/m/bb",
+}  # fmt: skip
+# A character as workbooks escape it (ECMA-376 part 1, 22.9.2.19); halves of one are none.
+ESCAPE: Final = re.compile("_x(?!0000|[Dd][89A-Fa-f])([0-9A-Fa-f]{4})_")
+GENERAL: Final = "General"
+# A number format in pieces. Colours, spaces and the digits of a language show nothing more.
+FORMAT_PIECE: Final = re.compile(
+    r'"(?P<quoted>[^"]*)"?|\\(?P<escaped>.?)|\[\$(?P<currency>[^]-]*)[^]]*\]'
+    r"|(?P<condition>\[[<>=][^]]*\])|\[(?:black|blue|cyan|green|magenta|red|white|yellow|color ?\d+"
+    r"|(?:db|nat)num\d)\]|_.?|\*[ *]|(?P<end>;)|(?P<text>@)"
+    r"|(?P<number>general|t?[0#?]+(?:,[0#?]+)*(?:\.[0#?]+)?|\.[0#?]+)|(?P<other>.)",
+    re.IGNORECASE | re.DOTALL,
+)
+NUMBER, TEXT = "\0", "\1"  # the value's place in what a format shows: in no workbook
 MAIN: Final = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 STRICT: Final = "http://purl.oclc.org/ooxml/spreadsheetml/main"
 OLD_EXCEL: Final = b"\xd0\xcf\x11\xe0"  # .xls, and every encrypted workbook
+ZIP: Final = (b"PK\x03\x04", b"PK\x05\x06")
+# Whole files of other kinds, by how they begin, by a part that they have, and by a word in them.
+OTHER_BEGINNINGS: Final = {
+    b"%PDF": "PDF", b"\x89PNG": "PNG", b"\xff\xd8\xff": "JPEG", b"{\\rtf": "RTF", b"Rar!": "RAR",
+    b"7z\xbc\xaf": "7z", b"MIME-Version:": "MHTML",
+}  # fmt: skip
+OTHER_PARTS: Final = {
+    "content.xml": "OpenDocument (.ods)", "xl/workbook.bin": "Excel Binary Workbook (.xlsb)",
+    "word/document.xml": "Word (.docx)", "ppt/presentation.xml": "PowerPoint (.pptx)",
+}  # fmt: skip
+OTHER_MARKUP: Final = {
+    b"opendocument": "OpenDocument (.fods)", b"com:office:spreadsheet": "XML Spreadsheet 2003",
+    b"<html": "HTML", b"<table": "HTML",
+}  # fmt: skip
+CONTENT_TYPES: Final = "[Content_Types].xml"
+HEAD: Final = 4096
+BLANKS: Final = b"\xef\xbb\xbf\xff\xfe\0 \t\r\n"
 UTF_16: Final = (b"\xff\xfe", b"\xfe\xff")
 THAI: Final = re.compile("[\u0e01-\u0e5b]")
 # A vowel sign or tone mark that stands on nothing: no Thai text, so not cp874.
@@ -74,11 +110,33 @@ class Odd:
 FORMULA: Final = Odd("formula", "=")
 
 
+@dataclass(frozen=True, slots=True)
+class Dressed:
+    """A value that its number format shows with something around it, as another one or not at all.
+
+    `look` is what is shown, with `NUMBER` or `TEXT` in the value's place: `0%` gives NUMBER + "%".
+    """
+
+    value: Any
+    format: str
+    look: str
+
+    def __str__(self) -> str:
+        return f"{self.value} ({self.format})"
+
+
 def rows_of(content: bytes) -> Iterator[Row]:
     """Yield the rows of a file in its order. Raises `Unreadable`."""
     if content[:4] == OLD_EXCEL:
         raise Unreadable("old-or-encrypted")
-    reader = _xlsx_rows if content[:4] == b"PK\x03\x04" else _csv_rows
+    for beginning, kind in OTHER_BEGINNINGS.items():
+        if content.startswith(beginning):
+            raise Unreadable("other-format", value=kind)
+    if content[:HEAD].lstrip(BLANKS).startswith(b"<"):
+        head = content[:HEAD].replace(b"\0", b"").lower()
+        kind = next((what for word, what in OTHER_MARKUP.items() if word in head), "XML")
+        raise Unreadable("other-format", value=kind)
+    reader = _xlsx_rows if content[:4] in ZIP else _csv_rows
     count = 0
     for row in reader(content):
         if any(cell is not None and cell != "" for cell in row.cells):
@@ -130,18 +188,35 @@ def _decoded(content: bytes) -> str:
 
 
 def _xlsx_rows(content: bytes) -> Iterator[Row]:
-    from openpyxl import load_workbook  # half a second that a CSV file need not pay
+    from openpyxl.reader.excel import ExcelReader  # half a second that a CSV file need not pay
 
     try:
-        with ZipFile(BytesIO(content)) as parts:
+        with _Package(BytesIO(content)) as parts:
             _refuse_dangerous(parts)
-            book = load_workbook(BytesIO(content), read_only=True, keep_links=False)
-            for sheet in book.worksheets:
+            _refuse_others(parts)
+            reader = ExcelReader(BytesIO(content), read_only=True, keep_links=False)
+            reader.archive = reader.valid_files = parts
+            # Only what tells of cells: other programs let odd properties and themes pass.
+            reader.read_manifest()
+            reader.read_workbook()
+            formats = dict[int, str]()
+            for relation in reader.parser.rels.values():
+                if relation.target not in parts:
+                    continue
+                if relation.Type.endswith("/styles"):
+                    formats = _formats(parts, relation.target)
+                elif relation.Type.endswith("/sharedStrings"):
+                    reader.shared_strings = _shared_texts(parts, relation.target)
+            _tell_dates(reader.wb, formats)
+            if any(sheet.target not in parts for _, sheet in reader.parser.find_sheets()):
+                raise Unreadable("broken-xlsx", value="a sheet is missing")
+            reader.read_worksheets()
+            for sheet in reader.wb.worksheets:
                 _Layout(sheet.title, is_hidden=sheet.sheet_state != "visible").read(
                     parts, sheet._worksheet_path
                 )
                 sheet.reset_dimensions()  # what the file says of its own size proves nothing
-                yield from _sheet_rows(sheet)
+                yield from _sheet_rows(sheet, formats)
     except (Unreadable, MemoryError):
         raise
     except BadZipFile as error:
@@ -150,17 +225,110 @@ def _xlsx_rows(content: bytes) -> Iterator[Row]:
         raise Unreadable("broken-xlsx", value=type(error).__name__) from error
 
 
-def _sheet_rows(sheet: Any) -> Iterator[Row]:
+def _sheet_rows(sheet: Any, formats: Mapping[int, str]) -> Iterator[Row]:
     for number, cells in enumerate(sheet.iter_rows(max_col=COLUMNS_MAX), start=1):
-        yield Row(sheet.title, number, tuple(_shown(cell) for cell in cells))
+        yield Row(sheet.title, number, tuple(_shown(cell, formats) for cell in cells))
 
 
-def _shown(cell: Any) -> Any:
-    if cell.data_type == "f":
+def _shown(cell: Any, formats: Mapping[int, str]) -> Any:
+    value, kind = cell.value, cell.data_type
+    if kind == "f":
         return FORMULA
-    if cell.data_type == "e":
-        return Odd("error-value", str(cell.value))
-    return _plain(cell.value) if isinstance(cell.value, str) else cell.value
+    if kind == "e":
+        return Odd("error-value", str(value))
+    if value is None or kind not in ("n", "s"):
+        return value
+    shown = _plain(ESCAPE.sub(_escaped_character, value)) if kind == "s" else value
+    code = formats.get(cell._style_id, GENERAL)
+    if code == GENERAL or shown == "":
+        return shown
+    look = _look(code, None if kind == "s" else (value > 0) - (value < 0))
+    return shown if look == (TEXT if kind == "s" else NUMBER) else Dressed(shown, code, look)
+
+
+def _shared_texts(parts: ZipFile, path: str) -> list[str]:
+    """Return what cells share, without its fonts and how it is pronounced."""
+    texts: list[str] = []
+    within: list[str] = []
+
+    def start(name: str, _: object) -> None:
+        within.append(name.rpartition(" ")[2])
+        if within[-1] == "si":
+            texts.append("")
+
+    def piece(text: str) -> None:
+        if within[-1] == "t" and "rPh" not in within:
+            texts[-1] += text
+
+    parser = _parser()
+    parser.buffer_text = True
+    parser.StartElementHandler = start
+    parser.CharacterDataHandler = piece
+    parser.EndElementHandler = lambda _: within.pop()
+    _feed(parser, parts, path)
+    return texts
+
+
+def _formats(parts: ZipFile, path: str) -> dict[int, str]:
+    """Return the number formats by the number that a cell names its style with.
+
+    Of all that a workbook says of styles nothing else is read: odd fonts and colours do no harm.
+    """
+    from openpyxl.styles.numbers import BUILTIN_FORMATS
+
+    codes: dict[int, str] = BUILTIN_FORMATS | THAI_FORMATS
+    ids: list[int] = []
+    within = [""]
+
+    def start(name: str, attributes: dict[str, str]) -> None:
+        tag = name.rpartition(" ")[2]
+        if (within[-1], tag) == ("numFmts", "numFmt"):
+            codes[int(attributes["numFmtId"])] = attributes["formatCode"]
+        elif (within[-1], tag) == ("cellXfs", "xf"):
+            ids.append(int(attributes.get("numFmtId", 0)))
+        within.append(tag)
+
+    parser = _parser()
+    parser.StartElementHandler = start
+    parser.EndElementHandler = lambda _: within.pop()
+    _feed(parser, parts, path)
+    return {style: codes.get(number, GENERAL) for style, number in enumerate(ids)}
+
+
+def _tell_dates(book: Any, formats: Mapping[int, str]) -> None:
+    """Say to openpyxl, as its own reading of styles does, which of them show a day or a time."""
+    from openpyxl.styles.numbers import is_date_format, is_timedelta_format
+
+    book._date_formats = {n for n, code in formats.items() if is_date_format(code)}
+    book._timedelta_formats = {n for n, code in formats.items() if is_timedelta_format(code)}
+
+
+@lru_cache(maxsize=1_000)
+def _look(code: str, sign: int | None) -> str:
+    """Return what a number format shows of a number of that sign, or (None) of a text."""
+    looks, text, has_conditions = [""], TEXT, False
+    for piece in FORMAT_PIECE.finditer(code):
+        name = piece.lastgroup
+        if name == "end":
+            looks.append("")
+        elif name == "condition":
+            has_conditions = True
+        elif name is not None:
+            looks[-1] += {"number": NUMBER, "text": TEXT}.get(name, piece[name])
+    looks = [look.strip() for look in looks]
+    if len(looks) > 3 or TEXT in looks[-1]:
+        text = looks.pop()
+    if sign is None:
+        return text
+    looks = looks or [text.replace(TEXT, NUMBER)]
+    if has_conditions:  # any section may be the one that is shown
+        return next((look for look in looks if look != NUMBER), NUMBER)
+    place = {1: 0, -1: 1, 0: 2}[sign]
+    return looks[place if place < len(looks) else 0]
+
+
+def _escaped_character(escape: re.Match[str]) -> str:
+    return chr(int(escape[1], 16))
 
 
 def _plain(cell: str) -> str:
@@ -172,12 +340,31 @@ def _plain(cell: str) -> str:
     return SPACE.sub(" ", INVISIBLE.sub("", cell)).strip()
 
 
+class _Package(ZipFile):
+    """The parts of a workbook; some programs write names in another case, or with \\ for /."""
+
+    @cached_property
+    def _names(self) -> dict[str, str]:
+        return {_folded(name): name for name in self.namelist()}
+
+    def __contains__(self, name: str) -> bool:
+        return _folded(name) in self._names
+
+    def getinfo(self, name: str) -> ZipInfo:
+        """Return the entry of a part. Raises `KeyError`."""
+        return super().getinfo(self._names.get(_folded(name), name))
+
+
+def _folded(name: str) -> str:
+    return name.replace("\\", "/").lower()
+
+
 def _refuse_dangerous(parts: ZipFile) -> None:
     members = parts.infolist()
     # The zip module never unpacks more of a member than its entry says.
     if len(members) > PARTS_MAX or sum(m.file_size for m in members) > UNPACKED_BYTES_MAX:
         raise Unreadable("zip-bomb")
-    if len({member.filename for member in members}) < len(members):
+    if len({_folded(member.filename) for member in members}) < len(members):
         raise Unreadable("broken-xlsx", value="a part is there twice")
     for member in members:
         if member.flag_bits & 1:
@@ -186,6 +373,14 @@ def _refuse_dangerous(parts: ZipFile) -> None:
             parser = _parser()
             with suppress(expat.ExpatError):  # whoever needs the part will say so
                 _feed(parser, parts, member.filename)
+
+
+def _refuse_others(parts: _Package) -> None:
+    for part, kind in OTHER_PARTS.items():
+        if part in parts:
+            raise Unreadable("other-format", value=kind)
+    if CONTENT_TYPES not in parts:
+        raise Unreadable("other-format", value="ZIP")
 
 
 def _parser() -> expat.XMLParserType:

@@ -12,11 +12,13 @@ from __future__ import annotations
 import asyncio
 import csv
 import os
+import re
 import resource
 import signal
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from io import TextIOWrapper
 from shutil import rmtree
 from tempfile import TemporaryDirectory
@@ -36,6 +38,7 @@ EXPORT_LIMIT_S: Final = 300.0  # a client that reads slowly holds a snapshot of 
 STATEMENT_LIMIT_S: Final = 60.0
 ROWS_PER_READ: Final = 1000
 NICENESS: Final = 10
+ESCAPE_BEGINS: Final = re.compile("_(?=x[0-9A-Fa-f]{4}_)")  # as sheet.ESCAPE
 SETTINGS: Final = {
     **SESSION_SETTINGS,
     "lock_timeout": "10000",  # ms
@@ -88,8 +91,13 @@ def write_xlsx(columns: Mapping[str, str], rows: Iterable[Cells], out: BinaryIO)
     sheet.freeze_panes = "A2"
     sheet.append(list(columns.values()))
     for row in rows:
-        sheet.append([row.get(name) for name in columns])
+        sheet.append([_escaped(row.get(name)) for name in columns])
     book.save(out)
+
+
+def _escaped(cell: str | Decimal | None) -> str | Decimal | None:
+    """Write a text that looks like an escaped character so that programs show it as it is."""
+    return ESCAPE_BEGINS.sub("_x005F_", cell) if isinstance(cell, str) else cell
 
 
 WRITERS: Final = {"csv": write_csv, "xlsx": write_xlsx}

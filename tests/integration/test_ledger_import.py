@@ -299,6 +299,7 @@ def hostile_files() -> Iterator[tuple[str, bytes, str]]:
     yield "an entity bomb", entity_workbook(), "broken-xlsx"
     yield "half a workbook", xlsx_file([receipt("1")])[:-600], "broken-xlsx"
     yield "an old or encrypted workbook", b"\xd0\xcf\x11\xe0" + b"x" * 600, "old-or-encrypted"
+    yield "a web page", b"<html><table><tr><td>reference", "other-format"
     yield "UTF-16", csv_file([receipt("1")], encoding="utf-16"), "encoding"
     yield "Latin-1", sound.split(b"\n", 1)[0] + b"\n\xe9,receipt,1/11/2568\n", "encoding"
     yield "zero bytes", sound + b"\0\0", "encoding"

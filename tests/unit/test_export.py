@@ -90,10 +90,46 @@ def read_back(papers: list[list[Cells]], write: Any = write_csv) -> Any:
     return rows_of(out.getvalue())
 
 
+TAKEN = (
+    "0012", "1e5", "1E+5", "1-12", "10/2568", "10.2568", "12:30", "5 PM", "50%", "(5)", "$5",
+    "1,234.50", "๑๒", "1103700012345", "1 ม.ค. 68", "มกราคม 2568", "1 มี.ค. พ.ศ. 2568", "Jan-25",
+    "March 5", "2025-01-01T10:00Z", "TRUE", "false", "1 1/2", "THB 5",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("text", TAKEN)
+def test_a_text_that_a_program_would_take_for_another_value_is_kept_from_it(text: str) -> None:
+    assert safe(text) == f"'{text}"
+
+
+@pytest.mark.parametrize(
+    "text", ["ร้านค้า 2", "B03", "นายเมษา ใจดี", "7-Eleven", "3เอ็ม", "ค่าไฟ 10/2568", "ม.ค.", "Truett"]
+)
+def test_a_text_that_stays_one_is_left_alone(text: str) -> None:
+    assert safe(text) == text
+
+
+def test_a_code_of_the_budget_comes_back_as_it_was() -> None:
+    papers = [
+        *EXPORTER.beginning(2569, [], {"01": Decimal("9.00"), "1E5": Decimal("9.00")}),
+        *EXPORTER.document(posted("budget_transfer", budget_line="01", to_line="1E5")),
+    ]
+
+    reading = BackDated(CATALOGUE).read(read_back(papers), TARGET)
+
+    lines = [(one.posting.budget_line, one.posting.to_line) for one in reading.documents]
+    assert lines == [("01", None), ("1E5", None), ("01", "1E5")]
+    assert papers[-1][0]["from_line"] == "'01"
+
+
 @pytest.mark.parametrize("write", [write_csv, write_xlsx])
 @pytest.mark.parametrize(
-    "text", ["=1+1", "+1", "-1", "@a", "＝1", "'a'", " a", "a ", " ", "#N/A", 'a"b', "a,b;c", "007"]
-)
+    "text",
+    [
+        "=1+1", "+1", "-1", "@a", "＝1", "'a'", " a", "a ", " ", "#N/A", 'a"b', "a,b;c", "007",
+        *TAKEN, "_x000D_", "_x005f_x000d_", "a_x0041_x0042_", "_x0000_", "_xD83D_", "a_x12_",
+    ],
+)  # fmt: skip
 def test_a_text_comes_back_as_it_was_and_is_no_formula(text: str, write: Any) -> None:
     assert safe(text)[0] not in "=+-@＝#"
     (document,) = EXPORTER.document(posted("commitment", party=text))
