@@ -124,7 +124,11 @@ class Troop:
 
     @property
     def run(self):
-        return RunFolder(next((self.folder / "runs").iterdir()))
+        """The folder of the run. Raises `OSError` while there is none."""
+        runs = self.folder / "runs"
+        for path in runs.iterdir():
+            return RunFolder(path)
+        raise FileNotFoundError(runs)
 
     def has_begun(self, says=Path("logs/master.jsonl")):
         lines = (self.run.path / says).read_text().splitlines()
