@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from contracts.records import CONSOLIDATION_COLUMNS
+from harness.final_reads import arrow_type
 from harness.patient_reads import fetch
 from scenarios.dialects.interface import AccountTotals, ConsolidatingDialect, Dialect, Request
 from scenarios.population import Population
@@ -162,13 +163,7 @@ def _write(into: Path, table: str, rows: Sequence[tuple[object, ...]]) -> None:
     names = CONSOLIDATION_COLUMNS[table]
     columns = list(zip(*rows, strict=True)) or [()] * len(names)
     arrays = {
-        name: pa.array(values, type=_type(name))
+        name: pa.array(values, type=arrow_type(name))
         for name, values in zip(names, columns, strict=True)
     }
     pq.write_table(pa.table(arrays), into / f"{table}.parquet")
-
-
-def _type(column: str) -> pa.DataType:
-    if column.endswith("_satang"):
-        return pa.int64()
-    return pa.string() if column in ("account", "reason") else pa.int32()

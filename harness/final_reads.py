@@ -167,7 +167,7 @@ class _Tables:
 
     def __init__(self, into: Path, stack: ExitStack) -> None:
         self._schemas = {
-            table: pa.schema([(column, _type(column)) for column in columns])
+            table: pa.schema([(column, arrow_type(column)) for column in columns])
             for table, columns in BOOKS_COLUMNS.items()
         }
         self._writers = {
@@ -200,11 +200,16 @@ class _Tables:
         return {name: [values[row] for row in keep] for name, values in columns.items()}
 
 
-def _type(column: str) -> pa.DataType:
+def arrow_type(column: str) -> pa.DataType:
+    """Return how a column of what is read back is kept."""
     if column in _TEXT:
         return pa.string()
     if column in _FLAGS:
         return pa.bool_()
     if column in _UNSIGNED:
         return pa.uint64()
-    return pa.int32() if column in ("unit", "period", "number", "fiscal_year") else pa.int64()
+    return (
+        pa.int32()
+        if column in ("unit", "parent", "period", "number", "fiscal_year")
+        else pa.int64()
+    )
